@@ -1,0 +1,1 @@
+"""What the folders share: events, money, topics, updates and SQL tables. Imports nothing of ours."""

@@ -1,0 +1,75 @@
+"""The topics: name, key, partitions, retention, who writes and who reads.
+
+All three have the same number of partitions and a campaign has the same partition in each, so that a partition's
+story, what was said of it, and what was refused of it can be compared offset by offset. That number never changes:
+growing is a rebuild.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+PARTITIONS_DEFAULT: Final = 24
+PARTITIONS_EMBEDDED: Final = 4
+EVENT_BYTES_MAX: Final = 131_072
+"""Largest record batch on the log, in bytes."""
+
+_RECORD_BYTES_MAX: Final = 1_048_576
+_WEEK_MS: Final = 7 * 24 * 3600 * 1000
+_FOREVER: Final = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it must exist on the broker."""
+
+    name: str
+    holds: str
+    key: str
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    config: dict[str, str]
+
+
+LOG: Final = Topic(
+    name="cercles.campaign-events",
+    holds="CloudEvents 1.0 in structured JSON, one event a record: the one ordered story of every campaign",
+    key="campaign id",
+    written_by=("gateway", "clock"),
+    read_by=("worker",),
+    config={
+        "cleanup.policy": "delete",
+        "retention.ms": _FOREVER,
+        "retention.bytes": _FOREVER,
+        "max.message.bytes": str(EVENT_BYTES_MAX),
+        "unclean.leader.election.enable": "false",
+    },
+)
+UPDATES: Final = Topic(
+    name="cercles.campaign-updates",
+    holds="updates and progress records (schemas/updates.py); it can always be made again from the log",
+    key="campaign id; none for progress records",
+    written_by=("worker",),
+    read_by=("sink", "subscribers"),
+    config={
+        "cleanup.policy": "delete",
+        "retention.ms": str(_WEEK_MS),
+        "max.message.bytes": str(_RECORD_BYTES_MAX),
+        "unclean.leader.election.enable": "false",
+    },
+)
+DEAD_LETTERS: Final = Topic(
+    name="cercles.dead-letters",
+    holds="refused records as they were, with the reason in headers (schemas/dead_letters.py)",
+    key="the refused record's key",
+    written_by=("worker", "gateway"),
+    read_by=("sink",),
+    config={
+        "cleanup.policy": "delete",
+        "retention.ms": _FOREVER,
+        "retention.bytes": _FOREVER,
+        "max.message.bytes": str(_RECORD_BYTES_MAX),
+        "unclean.leader.election.enable": "false",
+    },
+)
+
+TOPICS: Final = (LOG, UPDATES, DEAD_LETTERS)
