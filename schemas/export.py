@@ -1,0 +1,151 @@
+"""Write the JSON Schema files: `python -m schemas.export`, or with `--check` say what would change.
+
+One self-contained file (draft 2020-12) for each type of the log and for each kind of record on the updates topic. They
+are made from the structs, as strict as the decoder and the patterns of `schemas.fields`; what a struct checks in
+`__post_init__` is added here where JSON Schema has words for it. Not sayable: that `closes_at` comes after `opens_at`,
+that a stretch goal's id is not repeated, that a time zone exists, that `lost_minor` is at most `amount_minor`.
+"""
+
+import argparse
+import difflib
+import inspect
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+
+from schemas.events import EVENT_TYPES
+from schemas.money import EXPONENTS
+from schemas.updates import Progress, UnattributedReason, Update
+
+DIRECTORY: Final = Path(__file__).parent / "json"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+SUFFIX: Final = ".schema.json"
+
+RFC3339_PATTERN: Final = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""A date and time with its offset (RFC 3339, section 5.6). `format` alone is only an annotation to most validators."""
+
+RECORD_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
+    **EVENT_TYPES,
+    "cercles.update": Update,
+    "cercles.progress": Progress,
+}
+"""Every struct that has a file, by its `type` on the wire. Derived types are parts of an update, not records."""
+
+
+def _not_null(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
+_CROSS_FIELD: Final[dict[str, dict[str, Any]]] = {
+    "CampaignLaunchedData": {
+        # The defaults are all_or_nothing and pledged.
+        "if": {"properties": {"goal_basis": {"const": "collected"}}, "required": ["goal_basis"]},
+        "then": {"properties": {"funding_model": {"const": "keep_it_all"}}, "required": ["funding_model"]},
+    },
+    "CampaignAmendedData": {
+        "anyOf": [_not_null(name) for name in ("title", "goal_minor", "stretch_goals", "closes_at")],
+    },
+    "SharePostedData": {
+        "not": {"allOf": [_not_null("parent_token"), _not_null("circle")]},
+    },
+}
+"""What `__post_init__` checks, by the struct's name."""
+
+_FIELDS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("CampaignLaunchedData", "currency"): {"enum": sorted(EXPONENTS)},
+    ("CampaignLaunchedData", "milestone_steps"): {"uniqueItems": True},
+    ("Totals", "unattributed"): {"propertyNames": {"enum": list(get_args(UnattributedReason))}},
+}
+"""The same for one field, by the struct's and the field's name."""
+
+
+def schema(type_name: str) -> dict[str, Any]:
+    """Return the JSON Schema of the records of that type, such as `cercles.pledge.captured`.
+
+    Raises KeyError for a type that is no record of ours.
+    """
+    struct = RECORD_TYPES[type_name]
+    _, components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    components = {name: _tidied(component) for name, component in components.items()}
+    for name, rules in _CROSS_FIELD.items():
+        if name in components:
+            components[name] |= rules
+    for (name, field), rules in _FIELDS.items():
+        if name in components:
+            components[name]["properties"][field] |= rules
+    root = components.pop(struct.__name__)
+    return {"$schema": DIALECT, "$id": f"urn:cercles:schema:{type_name}", **root, "$defs": components}
+
+
+def _tidied(node: Any) -> Any:
+    """Return the node with constants as `const`, times with their pattern and descriptions without indentation."""
+    if isinstance(node, list):
+        return [_tidied(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    tidy = {key: _tidied(value) for key, value in node.items()}
+    if isinstance(tidy.get("enum"), list) and len(tidy["enum"]) == 1:
+        tidy["const"] = tidy.pop("enum")[0]
+    if tidy.get("format") == "date-time":
+        tidy["pattern"] = RFC3339_PATTERN
+    if isinstance(tidy.get("description"), str):
+        tidy["description"] = " ".join(inspect.cleandoc(tidy["description"]).split())
+    return tidy
+
+
+def files() -> dict[str, str]:
+    """Return the text of every schema file by its name."""
+    return {
+        type_name + SUFFIX: json.dumps(schema(type_name), indent=2, ensure_ascii=False) + "\n"
+        for type_name in RECORD_TYPES
+    }
+
+
+def drift(directory: Path = DIRECTORY) -> str:
+    """Return the difference between the files of the directory and those of the structs; empty where there is none."""
+    kept = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*" + SUFFIX)}
+    return "".join(_differences(kept, files()))
+
+
+def _differences(kept: Mapping[str, str], made: Mapping[str, str]) -> list[str]:
+    lines: list[str] = []
+    for name in sorted({*kept, *made}):
+        old, new = kept.get(name, ""), made.get(name, "")
+        lines += difflib.unified_diff(
+            old.splitlines(keepends=True), new.splitlines(keepends=True), f"kept/{name}", f"made/{name}"
+        )
+    return lines
+
+
+def write(directory: Path = DIRECTORY) -> None:
+    """Write every schema file, and remove those of types that no longer exist."""
+    directory.mkdir(parents=True, exist_ok=True)
+    made = files()
+    for path in directory.glob("*" + SUFFIX):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None, directory: Path = DIRECTORY) -> int:
+    """Write or check the files; return 1 when the check finds a difference."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.export", description="Write the JSON Schema files.")
+    parser.add_argument("--check", action="store_true", help="write nothing; print what would change and fail if any")
+    if not parser.parse_args(arguments).check:
+        write(directory)
+        return 0
+    difference = drift(directory)
+    sys.stdout.write(difference)
+    return 1 if difference else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""The facts of pledges: each is added to what is known of its pledge, or is known already, or is in conflict.
+
+Every function here checks everything before it changes anything, raises `Refusal` if the fact cannot stand, and
+returns whether it changed what is known.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.events import (
+    PledgeAmendedData,
+    PledgeAuthorizedData,
+    PledgeCanceledData,
+    PledgeCapturedData,
+    PledgeDisputedData,
+    PledgeFailedData,
+    PledgeRefundedData,
+)
+from schemas.fields import DisputeStatus, RefundStatus
+from stream_processors.ledger.circles import follow
+from stream_processors.ledger.outcome import Refusal
+from stream_processors.ledger.state import Campaign, Dispute, Pledge, Refund
+
+_REFUND_RANK: Final[dict[RefundStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2, "canceled": 2}
+_DISPUTE_RANK: Final[dict[DisputeStatus, int]] = {"open": 0, "lost": 1, "won": 2}
+
+
+def _refuse_conflict(kind: str, fact_id: str, what: str) -> None:
+    raise Refusal("conflicting_duplicate", f"{kind} {fact_id} is known with another {what}")
+
+
+_MoneyData = PledgeAuthorizedData | PledgeCapturedData | PledgeRefundedData | PledgeDisputedData
+
+
+def _check(campaign: Campaign, known: Pledge | None, data: _MoneyData, kind: str, fact_id: str) -> None:
+    """Raise Refusal when the fact is in another currency, or known of another pledge."""
+    currency = data.currency
+    if currency != campaign.launch.currency:
+        if known is not None:
+            _refuse_conflict(kind, fact_id, "currency")
+        raise Refusal("currency_mismatch", f"the campaign is in {campaign.launch.currency}, the event in {currency}")
+    if known is not None and known.pledge_id != data.pledge_id:
+        _refuse_conflict(kind, fact_id, "pledge")
+
+
+def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) -> bool:
+    """An authorization: the greatest amount seen counts, unless it is canceled."""
+    fact_id = data.authorization_id
+    fact = campaign.authorizations.get(fact_id)
+    canceled = campaign.canceled_authorizations.get(fact_id)
+    known = fact[0] if fact is not None else canceled
+    _check(campaign, known, data, "authorization", fact_id)
+    pledge = campaign.find_pledge(data.pledge_id)
+    before = 0 if fact is None else fact[1]
+    if data.amount_minor > before:
+        campaign.authorizations[fact_id] = (pledge, data.amount_minor)
+        if canceled is None:
+            pledge.authorized_minor += data.amount_minor - before
+    return _sight(campaign, pledge, data, time) | (data.amount_minor > before)
+
+
+def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
+    """A capture: the greatest amount seen counts; final once any sighting says so."""
+    fact = campaign.captures.get(data.capture_id)
+    known = None if fact is None else fact[0]
+    _check(campaign, known, data, "capture", data.capture_id)
+    pledge = campaign.find_pledge(data.pledge_id)
+    before = 0 if fact is None else fact[1]
+    changed = data.amount_minor > before
+    if changed:
+        campaign.captures[data.capture_id] = (pledge, data.amount_minor)
+        pledge.captured_minor += data.amount_minor - before
+    if data.final and not pledge.final:
+        pledge.final = changed = True
+    return _sight(campaign, pledge, data, time) | changed
+
+
+def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> bool:
+    """An amendment of the promise: of all revisions the highest counts."""
+    pledge = campaign.pledges.get(data.pledge_id)
+    known = None if pledge is None or pledge.amendments is None else pledge.amendments.get(data.revision)
+    if known is not None:
+        if known != data.amount_minor:
+            _refuse_conflict("amendment", f"{data.pledge_id} revision {data.revision}", "amount")
+        return False
+    pledge = campaign.find_pledge(data.pledge_id)
+    if pledge.amendments is None:
+        pledge.amendments = {}
+    pledge.amendments[data.revision] = data.amount_minor
+    pledge.amended_minor = pledge.amendments[max(pledge.amendments)]
+    return True
+
+
+def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> bool:
+    """A refund: its amount is fixed, its status only advances."""
+    fact = campaign.refunds.get(data.refund_id)
+    known = None if fact is None else fact.pledge
+    _check(campaign, known, data, "refund", data.refund_id)
+    if fact is not None:
+        if fact.amount_minor != data.amount_minor:
+            _refuse_conflict("refund", data.refund_id, "amount")
+        if _REFUND_RANK[data.status] <= _REFUND_RANK[fact.status]:
+            return False
+        fact.pledge.refunded_minor -= _refunded(fact)
+    else:
+        fact = campaign.refunds[data.refund_id] = Refund(
+            campaign.find_pledge(data.pledge_id), data.amount_minor, data.status
+        )
+    fact.status = data.status
+    fact.pledge.refunded_minor += _refunded(fact)
+    return True
+
+
+def _refunded(fact: Refund) -> int:
+    return 0 if fact.status in ("failed", "canceled") else fact.amount_minor
+
+
+def dispute(campaign: Campaign, data: PledgeDisputedData, _time: datetime) -> bool:
+    """A dispute: its amount is fixed, its status only advances, and what it cost only shrinks."""
+    fact = campaign.disputes.get(data.dispute_id)
+    known = None if fact is None else fact.pledge
+    _check(campaign, known, data, "dispute", data.dispute_id)
+    changed = fact is None
+    if fact is None:
+        fact = campaign.disputes[data.dispute_id] = Dispute(campaign.find_pledge(data.pledge_id), data.amount_minor)
+    elif fact.amount_minor != data.amount_minor:
+        _refuse_conflict("dispute", data.dispute_id, "amount")
+    else:
+        _weigh(fact, -1)
+    if _DISPUTE_RANK[data.status] > _DISPUTE_RANK[fact.status]:
+        fact.status = data.status
+        changed = True
+    if data.withdrawn and not fact.withdrawn:
+        fact.withdrawn = changed = True
+    if data.lost_minor is not None and data.lost_minor < fact.lost_minor:
+        fact.lost_minor = data.lost_minor
+        changed = True
+    _weigh(fact, +1)
+    return changed
+
+
+def _weigh(fact: Dispute, sign: int) -> None:
+    """Add what the dispute takes to its pledge's sums, or take it back."""
+    if fact.status == "lost":
+        fact.pledge.lost_minor += sign * fact.lost_minor
+    elif fact.status == "open" and fact.withdrawn:
+        fact.pledge.withdrawn_minor += sign * fact.amount_minor
+
+
+def fail(campaign: Campaign, data: PledgeFailedData, _time: datetime) -> bool:
+    """A failed attempt: remembered, so that it is told once; it moves no money."""
+    known = campaign.attempts.get(data.attempt_id)
+    if known is not None:
+        if known.pledge_id != data.pledge_id:
+            _refuse_conflict("attempt", data.attempt_id, "pledge")
+        return False
+    campaign.attempts[data.attempt_id] = campaign.find_pledge(data.pledge_id)
+    return True
+
+
+def cancel(campaign: Campaign, data: PledgeCanceledData, _time: datetime) -> bool:
+    """A cancellation of one authorization or of the whole pledge: final, also before what it cancels."""
+    fact_id = data.authorization_id
+    if fact_id is None:
+        pledge = campaign.find_pledge(data.pledge_id)
+        changed = not pledge.canceled
+        pledge.canceled = True
+        return changed
+    fact = campaign.authorizations.get(fact_id)
+    canceled = campaign.canceled_authorizations.get(fact_id)
+    known = fact[0] if fact is not None else canceled
+    if known is not None and known.pledge_id != data.pledge_id:
+        _refuse_conflict("authorization", fact_id, "pledge")
+    if canceled is not None:
+        return False
+    pledge = campaign.find_pledge(data.pledge_id)
+    campaign.canceled_authorizations[fact_id] = pledge
+    if fact is not None:
+        pledge.authorized_minor -= fact[1]
+    return True
+
+
+def _sight(campaign: Campaign, pledge: Pledge, data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) -> bool:
+    """Take day, circle and backer from the earliest-made sighting; return whether that changed any of them.
+
+    Each is the least of all sightings in an order of its own, so it does not matter in which order they come.
+    """
+    made_at = time if data.made_at is None else data.made_at
+    if made_at.tzinfo is not UTC:
+        made_at = made_at.astimezone(UTC)
+    changed = False
+    first = pledge.made_at
+    if first is None or made_at < first:
+        pledge.made_at = made_at
+        changed = True
+        if data.share_token != pledge.share_token:
+            follow(campaign, pledge, data.share_token)
+    elif made_at == first and _is_less(data.share_token, pledge.share_token):
+        follow(campaign, pledge, data.share_token)
+        changed = True
+    if data.backer_id is not None and data.backer_id != pledge.backer_id:
+        since = pledge.backer_made_at
+        if since is None or made_at < since or (made_at == since and _is_less(data.backer_id, pledge.backer_id)):
+            pledge.backer_id = data.backer_id
+            pledge.backer_made_at = made_at
+            changed = True
+    elif data.backer_id is not None and pledge.backer_made_at is not None and made_at < pledge.backer_made_at:
+        pledge.backer_made_at = made_at
+        changed = True
+    return changed
+
+
+def _is_less(candidate: str | None, present: str | None) -> bool:
+    """Return whether the candidate comes before the present one; absence comes last."""
+    return candidate is not None and (present is None or candidate < present)

@@ -1,0 +1,117 @@
+"""The fold: one event onto the state of its partition."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from schemas.events import (
+    CampaignAmended,
+    CampaignClosed,
+    CampaignLaunched,
+    Event,
+    LogEvent,
+    PledgeAmended,
+    PledgeAuthorized,
+    PledgeCanceled,
+    PledgeCaptured,
+    PledgeDisputed,
+    PledgeFailed,
+    PledgeRefunded,
+    SharePosted,
+    ShareVisited,
+)
+from stream_processors.ledger import facts, life
+from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.milestones import say_milestones
+from stream_processors.ledger.outcome import Outcome, Refusal
+from stream_processors.ledger.placement import place
+from stream_processors.ledger.state import Campaign, PartitionState
+
+_FACTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime], bool]]] = {
+    PledgeAuthorized: facts.authorize,
+    PledgeAmended: facts.amend,
+    PledgeCaptured: facts.capture,
+    PledgeRefunded: facts.refund,
+    PledgeDisputed: facts.dispute,
+    PledgeFailed: facts.fail,
+    PledgeCanceled: facts.cancel,
+}
+_CAMPAIGN_EVENTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime, Changes], bool]]] = {
+    CampaignAmended: life.amend_terms,
+    CampaignClosed: life.close,
+}
+_SHARE_EVENTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime, Changes], bool]]] = {
+    SharePosted: life.post_share,
+    ShareVisited: life.count_visits,
+}
+
+
+def apply(state: PartitionState, event: LogEvent, offset: int) -> Outcome:
+    """Apply the event that stands at `offset` of the partition's log, and say what it changed.
+
+    A refused event changes nothing; neither does one that is known already.
+    """
+    try:
+        campaign = find_campaign(state, event)
+        changes = Changes(campaign)
+        fold_event(campaign, event, offset, changes)
+    except Refusal as refusal:
+        return Outcome(refusal=refusal)
+    return Outcome(changes.entries, changes.milestones)
+
+
+def find_campaign(state: PartitionState, event: LogEvent) -> Campaign:
+    """Return the event's campaign, which a launch makes.
+
+    Raises Refusal (`campaign_unknown`) when no launch of it stands before the event.
+    """
+    campaign_id = event.data.campaign_id
+    campaign = state.campaigns.get(campaign_id)
+    if campaign is None:
+        if not isinstance(event, CampaignLaunched):
+            raise Refusal("campaign_unknown", f"no launch of campaign {campaign_id} stands before this event")
+        campaign = state.campaigns[campaign_id] = Campaign(event.data)
+    return campaign
+
+
+def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Changes) -> None:
+    """Apply the event to its campaign and take down what it changed, milestones last.
+
+    Raises Refusal, with nothing changed.
+    """
+    changes.begin(event, offset)
+    fact = _FACTS.get(type(event))
+    if fact is not None:
+        _check_source(event.source, campaign.sources)
+        if not fact(campaign, event.data, event.time):
+            return
+        place(campaign.pledges[event.data.pledge_id], changes, always=True)  # type: ignore[union-attr]
+    elif isinstance(event, CampaignLaunched):
+        life.relaunch(campaign, event.data)
+        if campaign.position.offset >= 0:
+            return
+        changes.terms_changed = True
+        changes.entry()
+    elif not _fold_campaign_event(campaign, event, changes):
+        return
+    total = campaign.goal_total_minor
+    if total >= campaign.next_threshold_minor or (campaign.goal_is_reached and total < campaign.goal_minor):
+        say_milestones(campaign, changes)
+
+
+def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> bool:
+    """Apply an amendment, a close or a share; return whether it changed anything."""
+    change = _CAMPAIGN_EVENTS.get(type(event))
+    if change is None:
+        _check_source(event.source, campaign.share_sources)
+        change = _SHARE_EVENTS[type(event)]
+    if not change(campaign, event.data, event.time, changes):
+        return False
+    if not changes.anything:
+        changes.entry()
+    return True
+
+
+def _check_source(source: str, allowed: frozenset[str]) -> None:
+    if source not in allowed:
+        raise Refusal("source_not_allowed", f"the campaign does not list {source} among its sources")

@@ -1,0 +1,133 @@
+"""Counts a pledge where it belongs: in the totals of its campaign, circle, day and backer, or outside them as late.
+
+Called after any change of a pledge's facts or of what its place depends on. It takes the pledge out of the totals and
+puts it back as it now stands; the difference is what the entries say.
+"""
+
+from datetime import date
+
+from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.circles import circle_of
+from stream_processors.ledger.state import Campaign, Pledge
+
+
+def amounts(pledge: Pledge) -> tuple[int, int, int]:
+    """Return pledged, collected and over-returned minor units, from the sums of the pledge's facts.
+
+    0 ≤ collected ≤ pledged (docs/ledger.md, "Totals of a pledge").
+    """
+    captured = pledge.captured_minor
+    if pledge.canceled or pledge.final:
+        promised = 0
+    elif pledge.amended_minor is not None:
+        promised = pledge.amended_minor
+    else:
+        promised = pledge.authorized_minor
+    lost_for_good = pledge.refunded_minor + pledge.lost_minor
+    away = lost_for_good + pledge.withdrawn_minor
+    return (
+        max(promised, captured) - min(captured, lost_for_good),
+        captured - min(captured, away),
+        max(0, away - captured),
+    )
+
+
+def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
+    """Count the pledge as it now stands, and take down the difference.
+
+    `always`: take down an entry of zero when neither amounts nor place changed, because facts did.
+    """
+    campaign = changes.campaign
+    counted, circle, day = pledge.counted, pledge.circle, pledge.day
+    pledged_minor, collected_minor = (pledge.pledged_minor, pledge.collected_minor) if counted else (0, 0)
+    _take_out(campaign, pledge)
+    _put_in(campaign, pledge)
+    moved = counted and pledge.counted and (circle != pledge.circle or day != pledge.day)
+    left = counted and not pledge.counted
+    if moved or left:
+        _count(
+            changes,
+            pledge_id=pledge.pledge_id,
+            circle=circle,
+            day=day,
+            pledged_minor=-pledged_minor,
+            collected_minor=-collected_minor,
+        )
+        pledged_minor = collected_minor = 0
+    if pledge.counted:
+        more_pledged = pledge.pledged_minor - pledged_minor
+        more_collected = pledge.collected_minor - collected_minor
+        if always or moved or not counted or more_pledged or more_collected:
+            _count(
+                changes,
+                pledge_id=pledge.pledge_id,
+                circle=pledge.circle,
+                day=pledge.day,
+                pledged_minor=more_pledged,
+                collected_minor=more_collected,
+            )
+    elif always and not left:
+        changes.entry(pledge_id=pledge.pledge_id)
+    changes.pledge(pledge)
+    changes.consistent()
+
+
+def _count(
+    changes: Changes, *, pledge_id: str, circle: int, day: date | None, pledged_minor: int, collected_minor: int
+) -> None:
+    """Add a difference to every total that is a sum of entries, and take the entry down."""
+    campaign = changes.campaign
+    campaign.pledged_minor += pledged_minor
+    campaign.collected_minor += collected_minor
+    campaign.circle_pledged_minor[circle] += pledged_minor
+    campaign.circle_collected_minor[circle] += collected_minor
+    if day is not None and (pledged_minor or collected_minor):
+        day_pledged, day_collected = campaign.day_totals.get(day, (0, 0))
+        after = (day_pledged + pledged_minor, day_collected + collected_minor)
+        if any(after):
+            campaign.day_totals[day] = after
+        else:
+            del campaign.day_totals[day]
+    changes.entry(
+        pledge_id=pledge_id, circle=circle, day=day, pledged_minor=pledged_minor, collected_minor=collected_minor
+    )
+
+
+def _take_out(campaign: Campaign, pledge: Pledge) -> None:
+    """Take the pledge out of the totals that are not sums of entries."""
+    if pledge.late:
+        campaign.late_minor -= pledge.pledged_minor
+        return
+    campaign.over_returned_minor -= pledge.over_returned_minor
+    if not pledge.counted:
+        return
+    if pledge.pledged_minor:
+        campaign.backers.remove(pledge.backer_counted, pledge.circle)
+    if pledge.reason is not None:
+        campaign.unattributed[pledge.reason] -= 1
+
+
+def _put_in(campaign: Campaign, pledge: Pledge) -> None:
+    """Work out the pledge's amounts and place, and put it into the totals that are not sums of entries."""
+    pledge.circle, pledge.reason = circle_of(campaign, pledge)
+    pledge.pledged_minor, pledge.collected_minor, pledge.over_returned_minor = amounts(pledge)
+    made_at = pledge.made_at
+    if made_at is None:
+        # Nothing but refunds, amendments or the like so far: not yet a pledge that anything can be counted of.
+        pledge.pledged_minor = pledge.collected_minor = 0
+        pledge.counted = pledge.late = False
+        pledge.day = None
+        campaign.over_returned_minor += pledge.over_returned_minor
+        return
+    pledge.day = made_at.astimezone(campaign.zone).date()
+    pledge.late = made_at >= campaign.closes_at
+    pledge.counted = not pledge.late
+    if pledge.late:
+        campaign.late_minor += pledge.pledged_minor
+        return
+    campaign.over_returned_minor += pledge.over_returned_minor
+    if pledge.pledged_minor:
+        campaign.backers.add(pledge.backer_id, pledge.circle)
+        pledge.backer_counted = pledge.backer_id
+    if pledge.reason is not None:
+        campaign.unattributed[pledge.reason] = campaign.unattributed.get(pledge.reason, 0) + 1

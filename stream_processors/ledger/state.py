@@ -1,0 +1,335 @@
+"""What the fold remembers: one partition's campaigns, their pledges, facts, shares and totals.
+
+A pledge keeps only the sums of its facts; the facts themselves stand once, in the campaign, under their ids, where a
+repetition or a conflict is found in one look. Everything is kept in the order of the log, so that the same prefix of
+the log gives the same state, and the same words, in every process.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
+from schemas.fields import CIRCLES, DisputeStatus, RefundStatus
+from schemas.updates import (
+    BEFORE_EVERYTHING,
+    CampaignStatus,
+    CircleTotals,
+    DayTotals,
+    Terms,
+    Totals,
+    UnattributedReason,
+)
+from schemas.updates import Pledge as PledgeRow
+from schemas.zones import zone
+from stream_processors.ledger.percent import percent_of_goal
+
+PUBLIC: Final = CIRCLES.index("public")
+UNATTRIBUTED: Final = CIRCLES.index("unattributed")
+
+Standing = int | UnattributedReason
+"""Where a share stands: the number of its circle in `CIRCLES`, or the reason why it has none."""
+
+_BACKER_BITS: Final = 32
+_BACKER_MASK: Final = (1 << _BACKER_BITS) - 1
+
+
+class Pledge:
+    """A pledge: the sums of its facts, and where it is counted."""
+
+    __slots__ = (
+        "amended_minor",
+        "amendments",
+        "authorized_minor",
+        "backer_counted",
+        "backer_id",
+        "backer_made_at",
+        "canceled",
+        "captured_minor",
+        "circle",
+        "collected_minor",
+        "counted",
+        "day",
+        "final",
+        "late",
+        "lost_minor",
+        "made_at",
+        "over_returned_minor",
+        "pledge_id",
+        "pledged_minor",
+        "reason",
+        "refunded_minor",
+        "share_token",
+        "withdrawn_minor",
+    )
+
+    def __init__(self, pledge_id: str) -> None:
+        self.pledge_id = pledge_id
+        # The sums of its facts.
+        self.authorized_minor = 0
+        self.captured_minor = 0
+        self.refunded_minor = 0
+        self.lost_minor = 0
+        self.withdrawn_minor = 0
+        self.amendments: dict[int, int] | None = None
+        self.amended_minor: int | None = None
+        self.final = False
+        self.canceled = False
+        # From its sightings.
+        self.made_at: datetime | None = None
+        self.share_token: str | None = None
+        self.backer_id: str | None = None
+        self.backer_made_at: datetime | None = None
+        # What the campaign's totals hold of it now; `counted` is false before its first sighting and while it is late.
+        self.counted = False
+        self.late = False
+        self.backer_counted: str | None = None
+        self.circle = UNATTRIBUTED
+        self.reason: UnattributedReason | None = "no_token"
+        self.day: date | None = None
+        self.pledged_minor = 0
+        self.collected_minor = 0
+        self.over_returned_minor = 0
+
+
+class Share:
+    """A link, or the place kept for one that pledges or other links name before it was posted."""
+
+    __slots__ = (
+        "children",
+        "circle",
+        "network",
+        "parent_token",
+        "pledges",
+        "posted",
+        "sharer_id",
+        "standing",
+        "visits",
+    )
+
+    def __init__(self) -> None:
+        self.posted = False
+        self.sharer_id: str | None = None
+        self.network: str | None = None
+        self.parent_token: str | None = None
+        self.circle: int | None = None
+        self.standing: Standing = "unknown_token"
+        self.children: list[Share] = []
+        self.pledges: dict[str, Pledge] = {}
+        self.visits: dict[str, int] = {}
+
+
+class Backers:
+    """Distinct backers of a campaign and of each circle: one counts while one of their pledges is above 0.
+
+    For each backer one integer holds the number of such pledges in every circle, 32 bits for each.
+    """
+
+    __slots__ = ("_pledges", "in_circle", "total")
+
+    def __init__(self) -> None:
+        self._pledges: dict[str, int] = {}
+        self.in_circle = [0] * len(CIRCLES)
+        self.total = 0
+
+    def add(self, backer_id: str | None, circle: int) -> None:
+        """Count one pledge above 0 of this backer in this circle. Without an id, the pledge is a backer of its own."""
+        shift = circle * _BACKER_BITS
+        before = 0 if backer_id is None else self._pledges.get(backer_id, 0)
+        if backer_id is not None:
+            self._pledges[backer_id] = before + (1 << shift)
+        if not before:
+            self.total += 1
+        if not (before >> shift) & _BACKER_MASK:
+            self.in_circle[circle] += 1
+
+    def remove(self, backer_id: str | None, circle: int) -> None:
+        """Take back one `add` of the same backer and circle."""
+        shift = circle * _BACKER_BITS
+        after = 0
+        if backer_id is not None:
+            after = self._pledges[backer_id] - (1 << shift)
+            if after:
+                self._pledges[backer_id] = after
+            else:
+                del self._pledges[backer_id]
+        if not after:
+            self.total -= 1
+        if not (after >> shift) & _BACKER_MASK:
+            self.in_circle[circle] -= 1
+
+
+class Refund:
+    """A refund as it now stands."""
+
+    __slots__ = ("amount_minor", "pledge", "status")
+
+    def __init__(self, pledge: Pledge, amount_minor: int, status: RefundStatus) -> None:
+        self.pledge = pledge
+        self.amount_minor = amount_minor
+        self.status: RefundStatus = status
+
+
+class Dispute:
+    """A dispute as it now stands; `lost_minor` is the least that any sighting said it cost."""
+
+    __slots__ = ("amount_minor", "lost_minor", "pledge", "status", "withdrawn")
+
+    def __init__(self, pledge: Pledge, amount_minor: int) -> None:
+        self.pledge = pledge
+        self.amount_minor = amount_minor
+        self.status: DisputeStatus = "open"
+        self.withdrawn = False
+        self.lost_minor = amount_minor
+
+
+class Campaign:
+    """One campaign: its terms, facts and totals.
+
+    Amounts are minor units of `launch.currency`. `authorizations` and `captures` map an id to its pledge and the
+    greatest amount seen.
+    """
+
+    def __init__(self, launch: CampaignLaunchedData) -> None:
+        self.launch = launch
+        self.zone: ZoneInfo = zone(launch.timezone)
+        self.sources = frozenset(launch.sources)
+        self.share_sources = self.sources | {"admin"}
+        # Terms that can be amended, and the revision that each is of.
+        self.title = launch.title
+        self.goal_minor = launch.goal_minor
+        self.stretch_goals: list[StretchGoal] = launch.stretch_goals
+        self.closes_at = launch.closes_at
+        self.amendments: dict[int, CampaignAmendedData] = {}
+        self.term_revisions: dict[str, int] = {}
+        self.status: CampaignStatus = "open"
+        # Facts.
+        self._pledges: dict[str, Pledge] = {}
+        self.authorizations: dict[str, tuple[Pledge, int]] = {}
+        self.canceled_authorizations: dict[str, Pledge] = {}
+        self.captures: dict[str, tuple[Pledge, int]] = {}
+        self.refunds: dict[str, Refund] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.attempts: dict[str, Pledge] = {}
+        self.shares: dict[str, Share] = {}
+        # Totals.
+        self.pledged_minor = 0
+        self.collected_minor = 0
+        self.over_returned_minor = 0
+        self.late_minor = 0
+        self.circle_pledged_minor = [0] * len(CIRCLES)
+        self.circle_collected_minor = [0] * len(CIRCLES)
+        self.backers = Backers()
+        self.unattributed: dict[UnattributedReason, int] = {}
+        self.day_totals: dict[date, tuple[int, int]] = {}
+        # What has been said.
+        self.position = BEFORE_EVERYTHING
+        self.goal_is_reached = False
+        self.goal_occurrences = 0
+        self.steps_said: set[int] = set()
+        self.overfunding_said_percent = 0
+        self.stretch_goals_said: set[str] = set()
+        self.next_threshold_minor = 0
+
+    @property
+    def pledges(self) -> Mapping[str, Pledge]:
+        """The pledges by id, in the order in which the log first named them."""
+        return MappingProxyType(self._pledges)
+
+    def find_pledge(self, pledge_id: str) -> Pledge:
+        """Return the pledge of that id, a new one if the log has not named it before."""
+        pledge = self._pledges.get(pledge_id)
+        if pledge is None:
+            pledge = self._pledges[pledge_id] = Pledge(pledge_id)
+        return pledge
+
+    def find_share(self, token: str) -> Share:
+        """Return the link of that token, or the place kept for it."""
+        share = self.shares.get(token)
+        if share is None:
+            share = self.shares[token] = Share()
+        return share
+
+    @property
+    def goal_total_minor(self) -> int:
+        """The total that counts toward the goal."""
+        return self.pledged_minor if self.launch.goal_basis == "pledged" else self.collected_minor
+
+    def totals(self) -> Totals:
+        """Return the totals as they now stand."""
+        return Totals(
+            currency=self.launch.currency,
+            goal_minor=self.goal_minor,
+            pledged_minor=self.pledged_minor,
+            collected_minor=self.collected_minor,
+            over_returned_minor=self.over_returned_minor,
+            late_minor=self.late_minor,
+            percent=percent_of_goal(self.goal_total_minor, self.goal_minor),
+            backers=self.backers.total,
+            circles=[
+                CircleTotals(
+                    circle=circle,
+                    pledged_minor=self.circle_pledged_minor[number],
+                    collected_minor=self.circle_collected_minor[number],
+                    backers=self.backers.in_circle[number],
+                )
+                for number, circle in enumerate(CIRCLES)
+            ],
+            unattributed={reason: count for reason, count in sorted(self.unattributed.items()) if count},
+        )
+
+    def day(self, day: date) -> DayTotals:
+        """Return the totals of the pledges made on that day of the campaign's time zone."""
+        pledged_minor, collected_minor = self.day_totals.get(day, (0, 0))
+        return DayTotals(day=day, pledged_minor=pledged_minor, collected_minor=collected_minor)
+
+    def days(self) -> list[DayTotals]:
+        """Return the totals of every day that has any, in order."""
+        return [self.day(day) for day in sorted(self.day_totals)]
+
+    def pledge(self, pledge_id: str) -> PledgeRow:
+        """Return a pledge as it now stands. Raises KeyError when the log has not named it."""
+        pledge = self._pledges[pledge_id]
+        return PledgeRow(
+            pledge_id=pledge.pledge_id,
+            circle=CIRCLES[pledge.circle],
+            pledged_minor=pledge.pledged_minor,
+            collected_minor=pledge.collected_minor,
+            over_returned_minor=pledge.over_returned_minor,
+            late=pledge.late,
+            day=pledge.day,
+            made_at=pledge.made_at,
+            backer_id=pledge.backer_id,
+            share_token=pledge.share_token,
+            unattributed=pledge.reason,
+        )
+
+    def terms(self) -> Terms:
+        """Return the terms as they now stand."""
+        return Terms(
+            title=self.title,
+            owner_id=self.launch.owner_id,
+            goal_minor=self.goal_minor,
+            goal_basis=self.launch.goal_basis,
+            funding_model=self.launch.funding_model,
+            stretch_goals=self.stretch_goals,
+            opens_at=self.launch.opens_at,
+            closes_at=self.closes_at,
+            settle_hours=self.launch.settle_hours,
+            timezone=self.launch.timezone,
+            sources=self.launch.sources,
+            revision=max(self.amendments, default=0),
+            status=self.status,
+        )
+
+
+class PartitionState:
+    """Everything that the fold knows of one partition: a function of the partition's log below `next_offset`."""
+
+    __slots__ = ("campaigns", "next_offset")
+
+    def __init__(self) -> None:
+        self.campaigns: dict[str, Campaign] = {}
+        self.next_offset = 0
