@@ -1,0 +1,33 @@
+"""The worker's settings, read from `CERCLES_WORKER_…`."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.connections import KafkaConnection
+
+
+class WorkerSettings(BaseSettings):
+    """How a worker takes part in its group, and how much it takes at a time."""
+
+    model_config = SettingsConfigDict(env_prefix="CERCLES_WORKER_", frozen=True)
+
+    kafka: KafkaConnection = Field(default_factory=KafkaConnection)
+    group: str = Field(
+        default="cercles-worker", description="Consumer group; workers of one group share the partitions"
+    )
+    batch_events_max: int = Field(default=4000, gt=0, description="Most events folded at a time")
+    queued_batches_max: int = Field(
+        default=2, gt=0, description="Batches a partition may have waiting before fetching pauses"
+    )
+    session_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Silence after which the group gives a worker's partitions to others"
+    )
+    commit_interval_seconds: float = Field(
+        default=0.5, gt=0, description="How often acknowledged offsets are committed"
+    )
+    acknowledgement_seconds_max: float = Field(
+        default=60.0, gt=0, description="Longest wait for the broker to take outputs, before the process ends"
+    )
+    stop_seconds_max: float = Field(
+        default=8.0, gt=0, description="Longest wait, when stopping, for what is being done to be finished"
+    )

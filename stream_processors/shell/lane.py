@@ -1,0 +1,186 @@
+"""One partition's way through the worker: aligned to the log, folded batch by batch, said, acknowledged.
+
+Outputs come before acknowledgement: a batch is acknowledged when the broker has taken every record it led to. The next
+batch may be folded meanwhile, but it is not sent before. Any failure in between ends the process, since the state is
+then ahead of what was said (docs/adr/0002).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from schemas.connections import KafkaConnection
+from schemas.topics import LOG
+from schemas.updates import Progress
+from stream_processors.ledger.batch import Batch, Outputs
+from stream_processors.ledger.state import PartitionState
+from stream_processors.metrics import WorkerMetrics
+from stream_processors.shell.log_reader import committed_offset, read_log
+from stream_processors.shell.outputs import progress_of
+
+_log = structlog.get_logger()
+
+
+class Sender(Protocol):
+    """What a lane needs of the producer."""
+
+    async def send(self, outputs: Outputs, progress: Progress) -> int:
+        """Send, and return when everything is acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch as Faust delivered it: records of one partition, in order, none of them missing in between."""
+
+    records: list[Any]
+    is_stale: Callable[[], bool]
+    """Whether the group has changed since; the batch will then be delivered again, here or elsewhere."""
+    acknowledge: Callable[[int], None]
+    """To be called with the offset below which everything is acknowledged by the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSetting:
+    """What the lanes of a worker have in common."""
+
+    kafka: KafkaConnection
+    group: str
+    log_id: str
+    sender: Sender
+    metrics: WorkerMetrics
+    partition_of: Callable[[bytes], int]
+    batch_events_max: int
+    queued_batches_max: int
+
+
+class Lane:
+    """The lane of one partition. One task runs it; deliveries wait in it while it is busy."""
+
+    def __init__(self, partition: int, setting: LaneSetting, on_full: Callable[[bool], None]) -> None:
+        self.partition = partition
+        self.aligning = False
+        self.newest_timestamp_ms = 0
+        self._setting = setting
+        self._on_full = on_full
+        self._state = PartitionState()
+        self._acknowledged_end = 0
+        self._dead_letters_end = 0
+        self._waiting: deque[Delivery] = deque()
+        self._something_to_do = asyncio.Event()
+        self._sending: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def acknowledged_end(self) -> int:
+        """The offset below which everything this lane had to say is acknowledged."""
+        return self._acknowledged_end
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Let a batch wait for its turn."""
+        self._waiting.append(delivery)
+        self._queue_changed()
+        self._something_to_do.set()
+
+    async def run(self) -> None:
+        """Fold what is delivered until the lane is closed. Raises whatever makes the state no longer hold."""
+        while not self._closing:
+            await self._something_to_do.wait()
+            self._something_to_do.clear()
+            if self._sending is not None and self._sending.done():
+                await self._sent()
+            while self._waiting and not self._closing:
+                delivery = self._waiting.popleft()
+                self._queue_changed()
+                if not delivery.is_stale():
+                    await self._take(delivery)
+        await self._sent()
+
+    def close(self) -> None:
+        """Let `run` return after what it is doing now; what waits is left to whoever has the partition next."""
+        self._closing = True
+        self._something_to_do.set()
+
+    def _queue_changed(self) -> None:
+        waiting = len(self._waiting)
+        self._setting.metrics.queued_batches.labels(str(self.partition)).set(waiting)
+        self._on_full(waiting >= self._setting.queued_batches_max)
+
+    async def _take(self, delivery: Delivery) -> None:
+        first = delivery.records[0].offset
+        if self._state.next_offset < first:
+            await self._align(first)
+        outputs = self._fold(delivery.records)
+        self._setting.metrics.events.inc(outputs.events)
+        self._setting.metrics.batch_events.observe(outputs.events)
+        self.newest_timestamp_ms = delivery.records[-1].timestamp
+        await self._sent()
+        self._sending = asyncio.create_task(self._send(outputs, self._state.next_offset, delivery.acknowledge))
+        self._sending.add_done_callback(lambda _: self._something_to_do.set())
+
+    async def _align(self, until: int) -> None:
+        """Fold the log up to `until`: silently what the group has acknowledged, with outputs what it has not.
+
+        Faust does not always deliver what comes after the committed offset: what it skipped is said here.
+        """
+        setting = self._setting
+        await self._sent()
+        committed = await committed_offset(setting.kafka, setting.group, self.partition)
+        _log.info("aligning", partition=self.partition, start=self._state.next_offset, until=until, committed=committed)
+        self.aligning = True
+        async for records, position in read_log(
+            setting.kafka, self.partition, self._state.next_offset, until, records_max=setting.batch_events_max
+        ):
+            silent = [record for record in records if record.offset < committed]
+            self._fold(silent)
+            unsaid = self._fold(records[len(silent) :])
+            self._state.next_offset = max(self._state.next_offset, position)
+            setting.metrics.aligned_events.inc(len(records))
+            if unsaid.events:
+                await self._send(unsaid, self._state.next_offset, _leave_uncommitted)
+        self.aligning = False
+        _log.info("aligned", partition=self.partition, next_offset=self._state.next_offset)
+
+    def _fold(self, records: list[Any]) -> Outputs:
+        started = time.perf_counter()
+        batch = Batch(self._state, self.partition, LOG.name, self._setting.partition_of)
+        batch.fold(records)
+        outputs = batch.finish()
+        self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
+        return outputs
+
+    async def _send(self, outputs: Outputs, end: int, acknowledge: Callable[[int], None]) -> None:
+        """Say what a batch led to, and acknowledge the log below `end` once the broker has it all."""
+        setting = self._setting
+        if outputs.events:
+            started = time.perf_counter()
+            progress = progress_of(self.partition, end, self._dead_letters_end, setting.log_id)
+            dead_letters_end = await setting.sender.send(outputs, progress)
+            self._dead_letters_end = max(self._dead_letters_end, dead_letters_end)
+            setting.metrics.acknowledgement_seconds.observe(time.perf_counter() - started)
+            self._count(outputs)
+        self._acknowledged_end = end
+        setting.metrics.next_offset.labels(str(self.partition)).set(end)
+        acknowledge(end)
+
+    def _count(self, outputs: Outputs) -> None:
+        metrics = self._setting.metrics
+        metrics.updates.inc(len(outputs.updates))
+        metrics.entries.inc(outputs.entries)
+        metrics.unchanged.inc(outputs.unchanged)
+        for letter in outputs.dead_letters:
+            metrics.refusals.labels(letter.reason).inc()
+
+    async def _sent(self) -> None:
+        """Wait until the batch before is acknowledged. Raises what kept it from being."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            await sending
+
+
+def _leave_uncommitted(_end: int) -> None:
+    """What is said while aligning is committed with the batch that asked for it."""

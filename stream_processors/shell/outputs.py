@@ -1,0 +1,101 @@
+"""Sends what a batch has to say and waits for the broker's word on every record."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from mode import Service
+
+from schemas.connections import KafkaConnection
+from schemas.dead_letters import DeadLetter, to_record
+from schemas.topics import DEAD_LETTERS, UPDATES
+from schemas.updates import Progress, encoder
+from stream_processors.ledger.batch import FOLD_VERSION, Outputs
+
+_REQUEST_BYTES_MAX: Final = 1_000_000
+_BATCH_BYTES_MAX: Final = 256 * 1024
+
+
+class OutputProducer(Service):
+    """The worker's own idempotent producer; Faust's is idempotent only under `exactly_once`."""
+
+    def __init__(self, kafka: KafkaConnection, *, acknowledgement_seconds_max: float) -> None:
+        super().__init__()
+        self._kafka = kafka
+        self._timeout_ms = int(acknowledgement_seconds_max * 1000)
+        self._producer: AIOKafkaProducer | None = None
+
+    async def on_start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            **self._kafka.client_options(),
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=self._timeout_ms,
+            max_request_size=_REQUEST_BYTES_MAX,
+            max_batch_size=_BATCH_BYTES_MAX,
+        )
+        await self._producer.start()
+
+    async def on_stop(self) -> None:
+        """Disconnect; nothing waits in the producer that anybody still counts on."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, outputs: Outputs, progress: Progress) -> int:
+        """Send a batch's outputs and, last, its progress; return when the broker has acknowledged every one.
+
+        Returns the offset after the last of the dead letters, 0 if there are none. Raises aiokafka's KafkaError when
+        the broker does not take a record; the process must then end, for its state is ahead of what was said.
+        """
+        partition = progress.partition
+        waiting = [await self._send(UPDATES.name, partition, key, value) for key, value in outputs.updates]
+        dead_letters_end = 0
+        if outputs.dead_letters:
+            # The progress names them, so their offsets must be known first.
+            dead_letters_end = await self._send_dead_letters(partition, outputs.dead_letters)
+            progress = Progress(
+                partition=partition,
+                next_offset=progress.next_offset,
+                dead_letters_next_offset=max(dead_letters_end, progress.dead_letters_next_offset),
+                fold_version=progress.fold_version,
+                log_id=progress.log_id,
+            )
+        waiting.append(await self._send(UPDATES.name, partition, None, encoder.encode(progress)))
+        await asyncio.gather(*waiting)
+        return dead_letters_end
+
+    async def _send_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> int:
+        waiting = []
+        for letter in letters:
+            key, value, headers = to_record(letter)
+            waiting.append(await self._send(DEAD_LETTERS.name, partition, key, value, headers))
+        acknowledged = await asyncio.gather(*waiting)
+        return 1 + max(int(metadata.offset) for metadata in acknowledged)
+
+    async def _send(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> "asyncio.Future[Any]":
+        if self._producer is None:
+            raise RuntimeError("the producer has not been started")
+        future: asyncio.Future[Any] = await self._producer.send(
+            topic, value=value, key=key, partition=partition, headers=list(headers)
+        )
+        return future
+
+
+def progress_of(partition: int, next_offset: int, dead_letters_next_offset: int, log_id: str) -> Progress:
+    """Return the record that says how far the log's partition is folded."""
+    return Progress(
+        partition=partition,
+        next_offset=next_offset,
+        dead_letters_next_offset=dead_letters_next_offset,
+        fold_version=FOLD_VERSION,
+        log_id=log_id,
+    )

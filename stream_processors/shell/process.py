@@ -1,0 +1,201 @@
+"""The worker process: a Faust application, its producer, and a lane for every partition it has been given."""
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka.partitioner import DefaultPartitioner
+from faust.types import TP
+from kafka.admin import KafkaAdminClient
+from prometheus_client import CollectorRegistry
+
+from schemas.connections import KafkaConnection
+from schemas.topics import LOG
+from stream_processors.metrics import WorkerMetrics
+from stream_processors.settings import WorkerSettings
+from stream_processors.shell.application import add_agent, make_application
+from stream_processors.shell.lane import Delivery, Lane, LaneSetting
+from stream_processors.shell.outputs import OutputProducer
+
+_LAG_SECONDS: Final = 1.0
+"""How often the lag is measured."""
+
+_log = structlog.get_logger()
+
+
+class StoppedTooLateError(RuntimeError):
+    """What was being done did not end within the time given for stopping; nothing of it was acknowledged."""
+
+
+class LogMissingError(RuntimeError):
+    """The topics do not exist."""
+
+
+@dataclass(slots=True)
+class _Lanes:
+    """The lanes of the partitions, each with the task that runs it."""
+
+    setting: LaneSetting
+    consumer_of: Any
+    failed: "asyncio.Future[None]"
+    lanes: dict[TP, Lane] = field(default_factory=dict)
+    tasks: dict[Lane, "asyncio.Task[None]"] = field(default_factory=dict)
+
+    def deliver(self, source: TP, delivery: Delivery) -> None:
+        lane = self.lanes.get(source)
+        if lane is None:
+            lane = self.lanes[source] = Lane(
+                source.partition, self.setting, lambda full: self.consumer_of().set_full(source, full=full)
+            )
+            task = self.tasks[lane] = asyncio.create_task(lane.run(), name=f"lane {source.partition}")
+            task.add_done_callback(lambda ended: self._ended(lane, ended))
+        lane.deliver(delivery)
+
+    def keep_only(self, assigned: set[TP]) -> None:
+        """Free the memory of partitions that are other workers' now. Nothing depends on it."""
+        for source in set(self.lanes) - assigned:
+            self.lanes.pop(source).close()
+            self.consumer_of().forget(source)
+            self.setting.metrics.forget_partition(source.partition)
+
+    async def close(self, seconds_max: float) -> None:
+        """End every lane after what it is doing. Raises StoppedTooLateError when that takes longer than allowed."""
+        for lane in self.tasks:
+            lane.close()
+        tasks = list(self.tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds_max)
+            for task in late:
+                task.cancel()
+            if late:
+                raise StoppedTooLateError(f"{len(late)} partitions were not done within {seconds_max} s of stopping")
+
+    def _ended(self, lane: Lane, task: "asyncio.Task[None]") -> None:
+        self.tasks.pop(lane, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+
+class WorkerProcess:
+    """Folds the log's partitions that its group gives it, until told to stop."""
+
+    name = "worker"
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.registry = CollectorRegistry()
+        self._settings = settings
+        self._metrics = WorkerMetrics(self.registry)
+        self._lanes: _Lanes | None = None
+        self._application: Any = None
+
+    def not_ready(self) -> str | None:
+        """Return why the worker is not ready, or None: it is once it has partitions and all are up with the log."""
+        lanes, application = self._lanes, self._application
+        if lanes is None or application is None or not application.consumer_generation_id:
+            return "joining the group"
+        aligning = sorted(lane.partition for lane in lanes.lanes.values() if lane.aligning)
+        return f"aligning partitions {aligning}" if aligning else None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
+        asyncio.run(self._work(stop))
+
+    async def _work(self, stop: threading.Event) -> None:
+        settings = self._settings
+        log_id, partitions = await asyncio.to_thread(_describe_log, settings.kafka)
+        producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
+        await producer.start()
+        application = self._application = make_application(settings)
+        lanes = self._lanes = _Lanes(
+            LaneSetting(
+                kafka=settings.kafka,
+                group=settings.group,
+                log_id=log_id,
+                sender=producer,
+                metrics=self._metrics,
+                partition_of=_partitioner(partitions),
+                batch_events_max=settings.batch_events_max,
+                queued_batches_max=settings.queued_batches_max,
+            ),
+            consumer_of=lambda: application.consumer,
+            failed=asyncio.get_running_loop().create_future(),
+        )
+        add_agent(application, lanes.deliver)
+
+        async def on_assigned(_application: Any, *what: Any, **_: Any) -> None:
+            (assigned,) = what
+            lanes.keep_only(assigned)
+            _log.info("partitions", assigned=sorted(source.partition for source in assigned))
+
+        application.on_partitions_assigned.connect(on_assigned)
+        await application.start()
+        try:
+            await self._until_stopped(stop, application, lanes)
+        finally:
+            await self._stop(application, lanes, producer)
+
+    async def _until_stopped(self, stop: threading.Event, application: Any, lanes: _Lanes) -> None:
+        stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
+        measuring = asyncio.create_task(self._measure_lag(application, lanes))
+        crashed = asyncio.create_task(application.wait_until_stopped())
+        await asyncio.wait({stopping, measuring, crashed, lanes.failed}, return_when=asyncio.FIRST_COMPLETED)
+        measuring.cancel()
+        if not stop.is_set():
+            # The thread that waits for it must end with this.
+            stop.set()
+            if lanes.failed.done():
+                lanes.failed.result()
+            if measuring.done() and not measuring.cancelled():
+                measuring.result()
+            raise application.crash_reason or RuntimeError("Faust stopped by itself")
+
+    async def _stop(self, application: Any, lanes: _Lanes, producer: OutputProducer) -> None:
+        """End what is being done, commit, and leave the group."""
+        started = time.monotonic()
+        try:
+            await lanes.close(self._settings.stop_seconds_max)
+        finally:
+            left = max(1.0, self._settings.stop_seconds_max - (time.monotonic() - started))
+            with suppress(TimeoutError):
+                # What is not committed by then is read again and found to be known.
+                await asyncio.wait_for(application.stop(), left)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(producer.stop(), 1.0)
+
+    async def _measure_lag(self, application: Any, lanes: _Lanes) -> None:
+        while True:
+            await asyncio.sleep(_LAG_SECONDS)
+            for source, lane in list(lanes.lanes.items()):
+                if source not in application.consumer.assignment():
+                    continue
+                lag = max(0, (application.consumer.highwater(source) or 0) - lane.acknowledged_end)
+                age = time.time() - lane.newest_timestamp_ms / 1000 if lag and lane.newest_timestamp_ms else 0.0
+                self._metrics.lag_events.labels(str(source.partition)).set(lag)
+                self._metrics.lag_seconds.labels(str(source.partition)).set(max(0.0, age))
+            self._metrics.aligning.set(sum(lane.aligning for lane in lanes.lanes.values()))
+
+
+def _describe_log(kafka: KafkaConnection) -> tuple[str, int]:
+    """Return Kafka's id of the log's topic and the number of its partitions."""
+    admin = KafkaAdminClient(**kafka.client_options())
+    try:
+        (topic,) = admin.describe_topics([LOG.name])
+    finally:
+        admin.close()
+    if topic["error_code"]:
+        raise LogMissingError(f"topic {LOG.name} does not exist: run `cercles topics` first")
+    return str(topic["topic_id"]), len(topic["partitions"])
+
+
+def _partitioner(count: int) -> Any:
+    partitioner, partitions = DefaultPartitioner(), list(range(count))
+
+    def partition_of(key: bytes) -> int:
+        return int(partitioner(key, partitions, partitions))
+
+    return partition_of

@@ -1,0 +1,128 @@
+"""A transport for Faust that hands over whole batches of one partition, and commits only what is acknowledged.
+
+Faust finds it by the URL scheme `cercles://` (an entry point in `faust.transports`). It overrides names that Faust
+calls private, because per-record bookkeeping does not fit batches (docs/adr/0002); tests/worker/test_faust_names.py
+fails when an upgrade changes one of them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
+
+from faust import Schema
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+_FETCH_SECONDS_WHILE_FULL: Final = 0.05
+"""How long to wait for records while some partitions are full, so that one of them is not forgotten for a second."""
+
+
+class BatchConsumer(driver.Consumer):
+    """Yields one message for each fetched batch of a partition, instead of one for each record.
+
+    The message's value is the list of records. It has the offset of the batch's *first* record.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._full: set[TP] = set()
+        self._room = asyncio.Event()
+        # By partition: the generation in which it was delivered, and the end of what is acknowledged of it.
+        self._acknowledged: dict[TP, tuple[int, int]] = {}
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's)
+        """Fetch from the partitions that have room; yield a batch for each that had records."""
+        generation = self.app.consumer_generation_id
+        records_by_partition, active = await self._wait_next_records(timeout)
+        if records_by_partition is None or self.should_stop:
+            return
+        if not self.flow_active:
+            # What was fetched is dropped during a rebalance, so it must be fetched again.
+            await self.perform_seek()
+            return
+        for partition, records in records_by_partition.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if not records or (active is not None and partition not in active | self._buffered_partitions):
+                continue
+            self.app.monitor.track_tp_end_offset(partition, self.highwater(partition))
+            yield partition, _message(partition, records, generation)
+
+    def set_full(self, partition: TP, *, full: bool) -> None:
+        """Stop fetching from a partition while it has enough waiting, or go on."""
+        if full:
+            self._full.add(partition)
+        else:
+            self._full.discard(partition)
+            self._room.set()
+
+    def acknowledge(self, partition: TP, next_offset: int, generation: int) -> None:
+        """Note that every output of the partition's events below `next_offset` is acknowledged by the broker.
+
+        What was delivered in an earlier generation of the group is not committed: the partition may be another's.
+        """
+        if generation == self.app.consumer_generation_id:
+            _, before = self._acknowledged.get(partition, (generation, 0))
+            self._acknowledged[partition] = (generation, max(before, next_offset))
+
+    def forget(self, partition: TP) -> None:
+        """Drop what is known of a partition that was taken away."""
+        self._acknowledged.pop(partition, None)
+        self.set_full(partition, full=False)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 (Faust's)
+        if active_partitions is None or not self._full:
+            return await super()._getmany(active_partitions, timeout)
+        wanted = active_partitions - self._full
+        if wanted:
+            return await super()._getmany(wanted, min(timeout, _FETCH_SECONDS_WHILE_FULL))
+        self._room.clear()
+        await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=timeout)
+        return {}
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the offset to commit: the end of what is acknowledged, in this generation."""
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        generation, next_offset = self._acknowledged.get(tp, (None, None))
+        return next_offset if generation == self.app.consumer_generation_id else None
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps are nothing here: Faust would commit past a batch that is not done."""
+
+
+def _message(partition: TP, records: list[Any], generation: int) -> ConsumerMessage:
+    first = records[0]
+    return ConsumerMessage(
+        topic=first.topic,
+        partition=first.partition,
+        offset=first.offset,
+        timestamp=first.timestamp / 1000,
+        timestamp_type=first.timestamp_type,
+        headers=[],
+        key=None,
+        # Faust passes it on untouched: `BatchSchema` decodes nothing.
+        value=cast("bytes", records),
+        checksum=None,
+        tp=partition,
+        generation_id=generation,
+    )
+
+
+class BatchTransport(driver.Transport):
+    """Kafka by aiokafka, in batches."""
+
+    Consumer = BatchConsumer
+
+
+class BatchSchema(Schema[Any, Any]):
+    """Hands a batch over undecoded: Faust commits past what it cannot decode."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        """Return the function that makes an event of a message."""
+
+        async def decode(message: ConsumerMessage, *, propagate: bool = False) -> Any:  # noqa: ARG001
+            return app.create_event(None, message.value, None, message)
+
+        return decode

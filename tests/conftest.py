@@ -1,0 +1,52 @@
+"""Real servers for the whole suite: one Apache Kafka and one PostgreSQL, on free ports, in fresh directories."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from cercles.embedded.kafka import EmbeddedKafka
+from schemas.topics import PARTITIONS_EMBEDDED, TOPICS
+
+_TOPIC_SECONDS_MAX = 30.0
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """A real broker of the suite's own. It does not flush every record: no test here cuts the machine's power."""
+    directory: Path = tmp_path_factory.mktemp("kafka")
+    with EmbeddedKafka(directory, flush_every_message=False) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_broker: EmbeddedKafka) -> str:
+    """The broker's address, as host:port."""
+    return kafka_broker.bootstrap_servers
+
+
+@pytest.fixture
+def topics(kafka_bootstrap: str) -> str:
+    """The three topics, empty, and no consumer groups: what a test before has left is deleted. Gives the address."""
+    with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap)) as admin:
+        wanted = {topic.name for topic in TOPICS}
+        present = wanted & set(admin.list_topics())
+        if present:
+            admin.delete_topics(sorted(present))
+            _wait_until(lambda: not wanted & set(admin.list_topics()), "the topics of an earlier test are gone")
+        admin.create_topics(
+            [NewTopic(topic.name, PARTITIONS_EMBEDDED, 1, topic_configs=topic.config) for topic in TOPICS]
+        )
+        _wait_until(lambda: wanted <= set(admin.list_topics()), "the topics exist")
+    return kafka_bootstrap
+
+
+def _wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _TOPIC_SECONDS_MAX
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {_TOPIC_SECONDS_MAX} s until {what}")
+        time.sleep(0.05)
