@@ -110,7 +110,8 @@ class WorkerProcess:
         log_id, partitions = await asyncio.to_thread(_describe_log, settings.kafka)
         producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
         await producer.start()
-        application = self._application = make_application(settings)
+        application: Any = make_application(settings)
+        self._application = application
         lanes = self._lanes = _Lanes(
             LaneSetting(
                 kafka=settings.kafka,

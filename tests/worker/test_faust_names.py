@@ -1,0 +1,67 @@
+"""The names of Faust that the worker relies on though Faust calls them private. An upgrade must fail here, loudly."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import faust
+import pytest
+from faust.transport import by_url
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+
+from stream_processors.shell.transport import BatchConsumer, BatchTransport
+
+
+def test_the_version_is_the_one_whose_source_was_read() -> None:
+    """Everything below was read in the source of exactly this version."""
+    assert metadata.version("faust-streaming") == "0.15.3"
+    assert metadata.version("mode-streaming") == "0.7.1"
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        (Consumer.getmany, ["self", "timeout"]),
+        (Consumer._wait_next_records, ["self", "timeout"]),
+        (ThreadDelegateConsumer._getmany, ["self", "active_partitions", "timeout"]),
+        (Consumer._new_offset, ["self", "tp"]),
+        (Consumer._add_gap, ["self", "tp", "offset_from", "offset_to"]),
+        (Consumer.perform_seek, ["self"]),
+        (Consumer._filter_tps_with_pending_acks, ["self", "topics"]),
+        (Consumer._should_commit, ["self", "tp", "offset"]),
+    ],
+)
+def test_a_method_that_is_overridden_or_called_takes_what_it_took(
+    method: Callable[..., Any], parameters: list[str]
+) -> None:
+    """A changed signature would let an override pass by unseen."""
+    assert list(inspect.signature(method).parameters) == parameters
+
+
+def test_the_names_are_still_called_where_offsets_are_committed() -> None:
+    """Overriding what nobody calls any more would commit by Faust's own bookkeeping again."""
+    committing = inspect.getsource(Consumer._filter_committable_offsets)
+    assert "self._new_offset(tp)" in committing
+    assert "self._should_commit(tp, offset)" in committing
+    assert "self._filter_tps_with_pending_acks(topics)" in inspect.getsource(Consumer.force_commit)
+    assert "await self._add_gap(" in inspect.getsource(Consumer._drain_messages)
+    assert "getmany = self.getmany" in inspect.getsource(Consumer._drain_messages)
+    assert "await self._getmany(" in inspect.getsource(Consumer._wait_next_records)
+
+
+def test_every_private_attribute_in_use_exists() -> None:
+    """The bookkeeping that the batch lane empties, and the sets it looks at."""
+    initial = inspect.getsource(Consumer.__init__) + inspect.getsource(Consumer._reset_state)
+    for attribute in ("_acked", "_acked_index", "_buffered_partitions", "flow_active", "suspend_flow"):
+        assert f"self.{attribute} = " in initial or f"self.{attribute}." in initial, attribute
+
+
+def test_the_transport_is_found_by_its_scheme(loop: asyncio.AbstractEventLoop) -> None:
+    """Faust's own way to register a driver: an entry point, no patching."""
+    assert by_url("cercles://127.0.0.1:9092") is BatchTransport
+    application = faust.App("test", broker="cercles://127.0.0.1:9092", loop=loop)
+    assert isinstance(application.transport, BatchTransport)
+    assert issubclass(BatchConsumer, driver.Consumer)

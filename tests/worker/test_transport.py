@@ -1,0 +1,102 @@
+"""What the transport commits: the end of what is acknowledged, never Faust's own count."""
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from schemas.connections import KafkaConnection
+from stream_processors.settings import WorkerSettings
+from stream_processors.shell.application import make_application
+from stream_processors.shell.transport import BatchConsumer
+
+PARTITION: TP = TopicPartition("cercles.campaign-events", 0)
+
+
+@pytest.fixture
+def consumer(loop: asyncio.AbstractEventLoop) -> Iterator[BatchConsumer]:
+    """A consumer that is not connected, in generation 7 of its group."""
+    application = faust.App("test", broker="cercles://127.0.0.1:9092", store="memory://", web_enabled=False, loop=loop)
+    made: Any = application._new_consumer()
+    application.consumer_generation_id = 7
+    assert isinstance(made, BatchConsumer)
+    yield made
+    # Its thread has made an event loop of its own, and was never started.
+    made._thread.thread_loop.close()
+
+
+def test_nothing_acknowledged_commits_nothing(consumer: BatchConsumer) -> None:
+    """Also when Faust's own bookkeeping would commit."""
+    consumer._acked[PARTITION] = [0]
+    assert consumer._filter_committable_offsets([PARTITION]) == {}
+
+
+def test_three_prefetched_batches_commit_only_what_is_acknowledged(consumer: BatchConsumer) -> None:
+    """From offset 0, with two further batches delivered and one acknowledged, the commit is the first one's end."""
+    consumer._acked[PARTITION] = [0, 4000]
+    consumer.acknowledge(PARTITION, 4000, generation=7)
+    assert consumer._filter_committable_offsets([PARTITION]) == {PARTITION: 4000}
+    consumer.acknowledge(PARTITION, 12_000, generation=7)
+    assert consumer._filter_committable_offsets([PARTITION]) == {PARTITION: 12_000}
+
+
+def test_an_end_that_is_committed_is_not_committed_again(consumer: BatchConsumer) -> None:
+    """Nor is a lower one: the group's offset does not go back."""
+    consumer.acknowledge(PARTITION, 4000, generation=7)
+    consumer._committed_offset[PARTITION] = 4000
+    assert consumer._filter_committable_offsets([PARTITION]) == {}
+    consumer.acknowledge(PARTITION, 3000, generation=7)
+    assert consumer._filter_committable_offsets([PARTITION]) == {}
+
+
+def test_a_stale_generation_commits_nothing(consumer: BatchConsumer) -> None:
+    """What was delivered before the group changed may be another worker's now."""
+    consumer.acknowledge(PARTITION, 4000, generation=6)
+    assert consumer._filter_committable_offsets([PARTITION]) == {}
+    consumer.acknowledge(PARTITION, 4000, generation=7)
+    consumer.app.consumer_generation_id = 8
+    assert consumer._filter_committable_offsets([PARTITION]) == {}
+
+
+def test_gaps_are_not_recorded(consumer: BatchConsumer, loop: asyncio.AbstractEventLoop) -> None:
+    """Marking a gap can commit past a batch that is not done."""
+    loop.run_until_complete(consumer._add_gap(PARTITION, 1, 4000))
+    assert not consumer._gap
+
+
+def test_a_full_partition_is_not_fetched_and_the_others_are_for_a_short_time(
+    consumer: BatchConsumer, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one partition has enough waiting, a fetch for the others must not keep it from being fetched again."""
+    asked: list[tuple[set[TP], float]] = []
+
+    async def getmany(active: set[TP], timeout: float) -> dict[TP, Any]:  # noqa: ASYNC109
+        asked.append((set(active), timeout))
+        await asyncio.sleep(0)
+        return {}
+
+    monkeypatch.setattr(consumer, "_thread", SimpleNamespace(getmany=getmany))
+    other: TP = TopicPartition("cercles.campaign-events", 1)
+    consumer.set_full(PARTITION, full=True)
+    loop.run_until_complete(consumer._getmany({PARTITION, other}, 1.0))
+    consumer.set_full(PARTITION, full=False)
+    loop.run_until_complete(consumer._getmany({PARTITION, other}, 1.0))
+    assert asked == [({other}, 0.05), ({PARTITION, other}, 1.0)]
+
+
+@pytest.mark.usefixtures("loop")
+def test_sasl_over_tls_hands_faust_the_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SASL without a context silently means plain text in Faust."""
+    monkeypatch.setenv("CERCLES_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("CERCLES_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+    monkeypatch.setenv("CERCLES_KAFKA_SASL_USERNAME", "cercles")
+    monkeypatch.setenv("CERCLES_KAFKA_SASL_PASSWORD", "secret")
+    credentials: Any = make_application(WorkerSettings(kafka=KafkaConnection())).conf.broker_credentials
+    assert credentials is not None
+    assert str(credentials.protocol) in {"AuthProtocol.SASL_SSL", "SASL_SSL"}
+    assert credentials.ssl_context is not None
