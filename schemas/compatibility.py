@@ -60,8 +60,10 @@ class _Comparison:
         values = _values(old)
         if values is not None:
             return self._compare_values(values, new, place)
-        found: list[str] = []
-        for check in (_types, _bounds, _values_narrowed, _equal_or_gone):
+        found = _types(old, new, place)
+        if found:
+            return found  # the rest is about another type
+        for check in (_bounds, _values_narrowed, _equal_or_gone):
             found += check(old, new, place)
         for inner in (self._properties, self._additional, self._items):
             found += inner(old, new, place)

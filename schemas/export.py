@@ -31,6 +31,11 @@ RFC3339_PATTERN: Final = (
 )
 """A date and time with its offset (RFC 3339, section 5.6). `format` alone is only an annotation to most validators."""
 
+DATE_PATTERN: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+"""A day (RFC 3339, `full-date`)."""
+
+_FORMATS: Final = {"date-time": RFC3339_PATTERN, "date": DATE_PATTERN}
+
 RECORD_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     **EVENT_TYPES,
     "cercles.update": Update,
@@ -93,8 +98,8 @@ def _tidied(node: Any) -> Any:
     tidy = {key: _tidied(value) for key, value in node.items()}
     if isinstance(tidy.get("enum"), list) and len(tidy["enum"]) == 1:
         tidy["const"] = tidy.pop("enum")[0]
-    if tidy.get("format") == "date-time":
-        tidy["pattern"] = RFC3339_PATTERN
+    if tidy.get("format") in _FORMATS:
+        tidy["pattern"] = _FORMATS[tidy["format"]]
     if isinstance(tidy.get("description"), str):
         tidy["description"] = " ".join(inspect.cleandoc(tidy["description"]).split())
     return tidy

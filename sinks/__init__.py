@@ -1,0 +1,1 @@
+"""Updates become rows, exactly once; rows become metrics."""

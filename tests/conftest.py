@@ -11,6 +11,9 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from cercles.embedded.kafka import EmbeddedKafka
 from schemas.topics import PARTITIONS_EMBEDDED, TOPICS
 
+# Real databases, and: with CI=true a skip of any kind is a failure.
+pytest_plugins = ["tests.databases", "tests.project.no_skips"]
+
 _TOPIC_SECONDS_MAX = 30.0
 
 

@@ -1,0 +1,62 @@
+# What a clone can do. `make` alone lists it.
+#
+# Standard output belongs to the program that runs (`make demo ARGS=--json | jq`): commands are not echoed, and whatever
+# prepares the environment writes to standard error.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv/bin
+# Passed on to `demo`, `test` and `lock`.
+ARGS ?=
+
+.PHONY: help demo test check lock clean format environment environment-dev
+.PHONY: check-style check-types check-imports check-schemas check-settings check-topics
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: environment ## Show one campaign being funded, live, through the real pipeline (ARGS=--json, ARGS=--stay)
+	@$(VENV)/python -m cercles demo $(ARGS)
+
+test: environment-dev ## Run all tests, on real Kafka and PostgreSQL (ARGS="tests/unit -x", whatever pytest takes)
+	@$(VENV)/python -m pytest $(ARGS)
+
+check: check-style check-types check-imports check-schemas check-settings check-topics ## Run everything that needs no test run: linters, types, layering, generated files
+
+format: environment-dev ## Format the code and mend what the linter can mend
+	@$(VENV)/python -m ruff format .
+	@$(VENV)/python -m ruff check --fix .
+
+lock: ## Make both lock files again from pyproject.toml (ARGS=--upgrade, ARGS="--upgrade-package NAME")
+	@sh ops/lock.sh $(ARGS) >&2
+
+clean: ## Remove the environment and the tools' caches; data stays
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage *.egg-info
+	@find . -path ./data -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+environment:
+	@sh ops/bootstrap.sh runtime >&2
+
+environment-dev:
+	@sh ops/bootstrap.sh dev >&2
+
+check-style: environment-dev
+	@$(VENV)/python -m ruff check .
+	@$(VENV)/python -m ruff format --check .
+
+check-types: environment-dev
+	@$(VENV)/python -m mypy
+
+check-imports: environment-dev
+	@$(VENV)/lint-imports --no-logo
+
+check-schemas: environment-dev
+	@$(VENV)/python -m schemas.export --check
+
+check-settings: environment-dev
+	@$(VENV)/python -m cercles.settings_table --check
+
+check-topics: environment-dev
+	@$(VENV)/python -m schemas.topics_page --check

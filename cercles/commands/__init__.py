@@ -1,0 +1,30 @@
+"""The commands of `cercles`, put together. What a command needs is imported when it runs, so that `--help` is quick."""
+
+import typer
+
+from cercles.commands.database import database_commands
+from cercles.commands.demo import demo
+from cercles.commands.processes import add_process_commands
+from cercles.commands.send import send
+from cercles.commands.topics import topics
+from cercles.commands.up import up
+
+ON_YOUR_MACHINE = "On your machine"
+PROCESSES = "Processes (settings by environment: see docs/settings.md)"
+OPERATIONS = "Operations"
+
+app = typer.Typer(
+    name="cercles",
+    help="Cercles keeps exact, live totals of crowdfunding campaigns, circle by circle: friends, friends of friends, "
+    "the public. Begin with `cercles demo`.",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+)
+app.command(rich_help_panel=ON_YOUR_MACHINE)(demo)
+app.command(rich_help_panel=ON_YOUR_MACHINE)(up)
+app.command(rich_help_panel=ON_YOUR_MACHINE)(send)
+add_process_commands(app, PROCESSES)
+app.command(rich_help_panel=OPERATIONS)(topics)
+app.add_typer(database_commands, rich_help_panel=OPERATIONS)

@@ -1,0 +1,128 @@
+"""The demo from its first line to its exit code."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+from kafka.errors import KafkaError
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from cercles.attendance import NotReadyError
+from cercles.data_directory import DataDirectory, DataDirectoryError
+from cercles.demo import report
+from cercles.demo.follower import UnansweredError
+from cercles.demo.performance import Performance, Result, UnsettledError
+from cercles.demo.story import load
+from cercles.demo.storyteller import NotTakenError
+from cercles.display import Display
+from cercles.embedded.jars import JarsError, progress_bar
+from cercles.interruption import Interrupted, interruptible
+from cercles.logs import configure_logs
+from cercles.parts import StartError
+from cercles.ports import NoFreePortError
+from cercles.settings import LogSettings
+from cercles.supervisor import HopelessError
+
+EXIT_INTERRUPTED: Final = 130
+"""What shells give for a command that Ctrl-C ended."""
+
+
+class StoryDiffersError(Exception):
+    """What came out is not what the story says; the differences have been shown."""
+
+
+_FAILURES: Final = (
+    DataDirectoryError,
+    HopelessError,
+    JarsError,
+    KafkaError,
+    NoFreePortError,
+    NotReadyError,
+    NotTakenError,
+    SQLAlchemyError,
+    StartError,
+    StoryDiffersError,
+    UnansweredError,
+    UnsettledError,
+    httpx.HTTPError,
+)
+"""What can go wrong on a machine; anything else is a defect, and shows its traceback."""
+
+
+def show(*, as_json: bool, stay: bool, pace_seconds: float, data: Path | None) -> int:
+    """Run the demo; return its exit code. Progress goes to standard error, the result to standard output.
+
+    `pace_seconds` is what telling the story takes at least; `data` a directory to keep, else a temporary one is used,
+    which is kept only when something failed.
+    """
+    configure_logs(LogSettings(level="WARNING"))
+    with Display() as display:
+        try:
+            with interruptible(), _directory(data, display) as directory:
+                return _perform(directory, display, as_json=as_json, stay=stay, pace_seconds=pace_seconds)
+        except Interrupted as interruption:
+            display.say(f"interrupted by {interruption}")
+            return EXIT_INTERRUPTED
+        except _FAILURES as failure:
+            display.say(f"the demo failed: {type(failure).__name__}: {failure}")
+            return 1
+
+
+def _perform(directory: DataDirectory, display: Display, *, as_json: bool, stay: bool, pace_seconds: float) -> int:
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_bar())
+        performance = Performance(load(), directory, display, progress=progress)
+        attendance = stack.enter_context(performance.stage())
+        result = performance.tell(attendance, pace_seconds)
+        if stay and not result.differences:
+            _print(result, as_json=False)
+            display.say("everything keeps running: Ctrl-C ends it")
+            try:
+                performance.stay(attendance)
+            except Interrupted:
+                display.say("stopping as asked")
+    for difference in result.differences:
+        display.say(str(difference))
+    if result.differences:
+        raise StoryDiffersError(f"{len(result.differences)} numbers are not the story's")
+    if as_json or not stay:
+        _print(result, as_json=as_json)
+    return 0
+
+
+def _print(result: Result, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(report.as_json(result) + "\n")
+    else:
+        report.write(result, Console(highlight=False))
+    sys.stdout.flush()
+
+
+@contextmanager
+def _directory(data: Path | None, display: Display) -> Iterator[DataDirectory]:
+    """Yield a fresh data directory, held. A temporary one is removed, unless something failed that its logs explain."""
+    if data is not None and data.exists() and any(data.iterdir()):
+        raise DataDirectoryError(f"{data} is not empty: the demo begins afresh, name a directory that does not exist")
+    path = data or Path(tempfile.mkdtemp(prefix="cercles-demo-"))
+    directory = DataDirectory(path)
+    try:
+        with directory.held():
+            yield directory
+    except Interrupted:
+        _remove(path, keep=data is not None)
+        raise
+    except Exception:
+        display.say(f"the logs are in {directory.logs}")
+        raise
+    _remove(path, keep=data is not None)
+
+
+def _remove(path: Path, *, keep: bool) -> None:
+    if not keep:
+        shutil.rmtree(path)

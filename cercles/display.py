@@ -1,0 +1,65 @@
+"""What a supervising command shows on standard error: one live panel on a terminal, else a line for each news."""
+
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from cercles.panel import Scene, milestone_words, money, render
+from readers.answers import Milestone
+
+PLAIN_STEP_PERCENT: Final = 10
+"""Without a terminal, a line is written each time the percentage has grown by this much."""
+
+
+class Display:
+    """Shows scenes. Everything said meanwhile stands above the panel."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._live: Live | None = None
+        self._said: set[str] = set()
+        self._percent_said = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, words: str) -> None:
+        """Write a line."""
+        self._console.print(Text(words, style="bright_black"), soft_wrap=True)
+
+    def show(self, scene: Scene) -> None:
+        """Show the scene as it is now."""
+        if not self._console.is_terminal:
+            self._write(scene)
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
+            self._live.start()
+        self._live.update(render(scene), refresh=True)
+
+    def _write(self, scene: Scene) -> None:
+        campaign = scene.campaign
+        if campaign is None:
+            return
+        totals = campaign.totals
+        for milestone in scene.milestones:
+            if (key := _key(campaign.campaign_id, milestone)) not in self._said:
+                self._said.add(key)
+                self.say(f"{milestone_words(milestone)}, at {money(milestone.total_minor, totals.currency)}")
+        if totals.percent - self._percent_said >= PLAIN_STEP_PERCENT:
+            self._percent_said = totals.percent - totals.percent % PLAIN_STEP_PERCENT
+            pledged = money(totals.pledged_minor, totals.currency)
+            self.say(f"{campaign.terms.title}: {pledged}, {totals.percent} %, {totals.backers} backers")
+
+
+def _key(campaign_id: str, milestone: Milestone) -> str:
+    return f"{campaign_id} {milestone.position} {milestone.type} {milestone.step}"

@@ -1,0 +1,76 @@
+"""Runs one process: logs, signals, operations address, exit code."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from cercles.logs import configure_logs
+from cercles.operations import AddressInUseError, OperationsServer
+from cercles.process import Process
+from cercles.settings import LogSettings, OperationsSettings
+from cercles.settings_faults import explain
+
+EXIT_CLEAN: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_SETTINGS: Final = 2
+
+log = structlog.get_logger(__name__)
+
+
+def run_process(name: str, make: Callable[[], Process]) -> int:
+    """Make the process from the environment, run it until SIGTERM or SIGINT, and return the exit code.
+
+    0: stopped when asked to. 1: it failed; the last line of the log says why. 2: a setting is wrong; standard error
+    names the variables.
+    """
+    try:
+        configure_logs(LogSettings())
+        operations = OperationsSettings()
+        process = make()
+    except (ValidationError, SettingsError) as fault:
+        for line in explain(fault):
+            sys.stderr.write(f"cercles {name}: {line}\n")
+        return EXIT_SETTINGS
+    except Exception as error:
+        log.exception("process_failed_to_start", process=name)
+        log.error("process_ended", process=name, reason=_reason(error))  # noqa: TRY400 - the trace stands above it
+        return EXIT_FAILED
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    try:
+        with OperationsServer(process, operations):
+            process.run(stop)
+    except AddressInUseError as error:
+        log.error("process_ended", process=name, reason=str(error))  # noqa: TRY400 - says all there is to say
+        return EXIT_FAILED
+    except Exception as error:
+        log.exception("process_failed", process=name)
+        log.error("process_ended", process=name, reason=_reason(error))  # noqa: TRY400 - the trace stands above it
+        return EXIT_FAILED
+    if not stop.is_set():
+        log.error("process_ended", process=name, reason="it returned although nobody asked it to stop")
+        return EXIT_FAILED
+    log.info("process_stopped", process=name)
+    return EXIT_CLEAN
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """Ask for a clean stop at the first signal; a second one of the same kind ends the process at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,117 @@
+"""The door for ourselves: campaigns are launched and share links minted with the admin key."""
+
+import hashlib
+import hmac
+import secrets
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Request, Response, post, put
+from litestar.handlers import HTTPRouteHandler
+from pydantic import SecretStr
+
+from producers.gateway.answers import Accepted, Receipt, ShareReceipt
+from producers.gateway.bodies import EVENT_BYTES_MAX, JSON, content_type, read_body
+from producers.gateway.event_reading import parse_json
+from producers.gateway.openapi import ADMIN, LaunchOperation, ShareOperation, refusals
+from producers.gateway.premises import Premises
+from producers.gateway.problems import Problem, invalid
+from producers.gateway.sealing import seal
+from schemas.events import CampaignLaunched, CampaignLaunchedData, Data, Event, SharePosted, SharePostedData
+from schemas.strictness import Fault, fault_of, first_fault
+
+SOURCE: Final = "admin"
+TOKEN_BYTES: Final = 18
+"""Random bytes of a share token: 144 bits that nobody guesses, 24 characters of the alphabet of ids."""
+
+_REFUSALS: Final = (400, 401, 408, 413, 415, 422, 503)
+_DIGEST_HEX_DIGITS: Final = 16
+
+D = TypeVar("D", bound=Data)
+
+
+class AdminDoor:
+    """Reads what comes with the admin key."""
+
+    def __init__(self, key: SecretStr, premises: Premises) -> None:
+        self._authorization = b"bearer " + key.get_secret_value().encode()
+        self._premises = premises
+
+    def handlers(self) -> list[HTTPRouteHandler]:
+        """Make the doors `PUT /v1/campaigns/{id}` and `POST /v1/campaigns/{id}/shares`."""
+
+        @put(
+            "/v1/campaigns/{campaign_id:str}",
+            operation_id="launchCampaign",
+            operation_class=LaunchOperation,
+            security=ADMIN,
+            summary="Launch a campaign",
+            description="Launching it again on the same terms changes nothing; on other terms the first launch stands.",
+            status_code=HTTPStatus.ACCEPTED,
+            responses=refusals(*_REFUSALS),
+        )
+        async def launch_campaign(request: Request[Any, Any, Any], campaign_id: str) -> Response[Receipt]:
+            data = await self._read(request, CampaignLaunchedData, {"campaign_id": campaign_id})
+            event = CampaignLaunched(
+                specversion="1.0", id=launch_id(data), source=SOURCE, time=self._premises.now(), data=data
+            )
+            return Response(Receipt(await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
+
+        @post(
+            "/v1/campaigns/{campaign_id:str}/shares",
+            operation_id="mintShare",
+            operation_class=ShareOperation,
+            security=ADMIN,
+            summary="Mint a share link",
+            description="Each call mints another token. A link with a parent opens the circle after its parent's.",
+            status_code=HTTPStatus.ACCEPTED,
+            responses=refusals(*_REFUSALS),
+        )
+        async def mint_share(request: Request[Any, Any, Any], campaign_id: str) -> Response[ShareReceipt]:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            data = await self._read(request, SharePostedData, {"campaign_id": campaign_id, "share_token": token})
+            event = SharePosted(
+                specversion="1.0", id=f"share:{token}", source=SOURCE, time=self._premises.now(), data=data
+            )
+            return Response(ShareReceipt(token, await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
+
+        return [launch_campaign, mint_share]
+
+    def _authorize(self, request: Request[Any, Any, Any]) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        given = f"{scheme.lower()} {key.strip()}".encode()
+        if not hmac.compare_digest(given, self._authorization):
+            raise Problem(
+                "unverified",
+                "This door needs the admin key: send it as Authorization: Bearer KEY.",
+                headers={"www-authenticate": 'Bearer realm="cercles"'},
+            )
+
+    async def _read(self, request: Request[Any, Any, Any], kind: type[D], given: dict[str, str]) -> D:
+        """Return the data that the body holds, together with what it must leave to the path and to us."""
+        self._authorize(request)
+        content_type(request, JSON)
+        document = parse_json(await read_body(request, EVENT_BYTES_MAX, self._premises.body_seconds))
+        if not isinstance(document, dict):
+            raise invalid(Fault("", "the body is an object"))
+        for name in given:
+            if name in document:
+                raise invalid(Fault(f"/{name}", f"{name} does not belong into the body"))
+        try:
+            return msgspec.convert(document | given, kind)
+        except msgspec.ValidationError as error:
+            raise invalid(fault_of(error)) from None
+
+    async def _accept(self, event: Event) -> list[Accepted]:
+        fault = first_fault(event, self._premises.now())
+        if fault is not None:
+            raise invalid(Fault(fault.pointer.removeprefix("/data"), fault.detail))
+        return await self._premises.posting.post([seal(event, SOURCE, self._premises.pseudonyms)], SOURCE)
+
+
+def launch_id(data: CampaignLaunchedData) -> str:
+    """Return the CloudEvents id of a launch: the same terms have the same id, however often they are sent."""
+    # Without the owner, who is not to be guessed from it.
+    terms = msgspec.json.encode(msgspec.structs.replace(data, owner_id="-"), order="deterministic")
+    return f"launch:{data.campaign_id}:{hashlib.sha256(terms).hexdigest()[:_DIGEST_HEX_DIGITS]}"

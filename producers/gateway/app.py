@@ -1,0 +1,56 @@
+"""Puts the doors together into one ASGI application."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from producers.gateway import openapi
+from producers.gateway.admin_door import AdminDoor
+from producers.gateway.posting import Posting
+from producers.gateway.premises import Premises
+from producers.gateway.problems import Problem, ProblemAnswers
+from producers.gateway.source_door import SourceDoor
+from producers.gateway.source_signatures import SourceSignatures
+from producers.gateway.stripe_door import StripeDoor
+from producers.gateway.stripe_signatures import StripeSignatures
+from producers.gateway.watch import Watch
+from producers.metrics import GatewayMetrics
+from producers.pseudonyms import Pseudonyms
+from producers.publishing import Publishing
+from producers.settings import GatewaySettings
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_app(
+    settings: GatewaySettings, publishing: Publishing, metrics: GatewayMetrics, now: Callable[[], datetime] = _now
+) -> ASGIApp:
+    """Return the application. It opens nothing; `publishing` is what writes to the log, `now` the clock."""
+    premises = Premises(
+        posting=Posting(publishing, metrics),
+        pseudonyms=Pseudonyms(settings.pseudonym.key),
+        metrics=metrics,
+        now=now,
+        body_seconds=settings.body_seconds,
+    )
+    sources = SourceDoor(SourceSignatures(settings.sources), premises)
+    stripe = StripeDoor(StripeSignatures(settings.stripe_accounts, now), premises)
+    admin = AdminDoor(settings.admin_key, premises)
+    answers = ProblemAnswers(metrics)
+    app = Litestar(
+        route_handlers=[sources.handler(), stripe.handler(), *admin.handlers()],
+        openapi_config=openapi.config(),
+        exception_handlers={
+            Problem: answers.of_problem,
+            HTTPException: answers.of_framework,
+            Exception: answers.of_defect,
+        },
+        logging_config=None,
+        debug=False,
+    )
+    return Watch(app, metrics, settings.requests_max)

@@ -1,0 +1,179 @@
+"""What `/openapi.json` says beyond what the handlers' signatures do: bodies, refusals and keys.
+
+The doors read raw bytes, since signatures are over them, so the framework can't know what they take: the schemas of the
+bodies are made from the structs here.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+import msgspec
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    Operation,
+    Reference,
+    RequestBody,
+    SecurityRequirement,
+    SecurityScheme,
+)
+
+from producers.gateway.answers import ProblemDetails, Receipt
+from producers.gateway.bodies import JSON
+from producers.gateway.problems import CONTENT_TYPE as PROBLEM
+from schemas.events import (
+    BATCH_CONTENT_TYPE,
+    CONTENT_TYPE,
+    CampaignLaunchedData,
+    PledgeEvent,
+    ShareEvent,
+    SharePostedData,
+)
+from schemas.fields import IDENTIFIER_PATTERN, OWN_IDENTIFIER_LENGTH_MAX
+
+_SCHEMAS: Final = "#/components/schemas/"
+_EVENT: Final = "SourceEvent"
+_BATCH: Final = "SourceEventBatch"
+_LAUNCH: Final = "CampaignLaunch"
+_SHARE: Final = "ShareMinting"
+_WEBHOOK: Final = "StripeWebhook"
+
+_WHY: Final = {
+    400: "The body is not strict JSON (UTF-8, no name twice, at most 32 levels), or the request can't be read",
+    401: "No signature or key, or not the right one, or a time more than 300 s from ours",
+    404: "There is no such door",
+    408: "The body did not arrive in time",
+    413: "The body, or an event in it, is too large",
+    415: "Wrong content type, or an encoded body",
+    422: "The event says what it may not: `pointer` says where",
+    503: "The log can't be written just now: send the request again after the time in Retry-After",
+}
+
+SIGNED: Final[list[SecurityRequirement]] = [{"standardWebhooks": []}]
+SIGNED_BY_STRIPE: Final[list[SecurityRequirement]] = [{"stripeSignature": []}]
+ADMIN: Final[list[SecurityRequirement]] = [{"adminKey": []}]
+
+
+def refusals(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the descriptions of a door's refusals; that there is no such door is always one of them."""
+    return {
+        status: ResponseSpec(ProblemDetails, description=_WHY[status], media_type=PROBLEM, generate_examples=False)
+        for status in (*statuses, HTTPStatus.NOT_FOUND)
+    }
+
+
+def ignored() -> dict[int, ResponseSpec]:
+    """Return the description of Stripe's 200: verified, and nothing for the log."""
+    return {200: ResponseSpec(Receipt, description="Verified, and nothing for the log", generate_examples=False)}
+
+
+@dataclass
+class _Reading(Operation):
+    """An operation whose body is one of our own schemas."""
+
+    bodies: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        content = {
+            name: OpenAPIMediaType(schema=Reference(ref=_SCHEMAS + schema)) for name, schema in self.bodies.items()
+        }
+        self.request_body = RequestBody(content=content, required=True)
+
+
+@dataclass
+class SourceOperation(_Reading):
+    """One event or a batch."""
+
+    bodies: ClassVar[dict[str, str]] = {CONTENT_TYPE: _EVENT, BATCH_CONTENT_TYPE: _BATCH}
+
+
+@dataclass
+class LaunchOperation(_Reading):
+    """The terms of a campaign."""
+
+    bodies: ClassVar[dict[str, str]] = {JSON: _LAUNCH}
+
+
+@dataclass
+class ShareOperation(_Reading):
+    """What a share link is minted for."""
+
+    bodies: ClassVar[dict[str, str]] = {JSON: _SHARE}
+
+
+@dataclass
+class StripeOperation(_Reading):
+    """Whatever Stripe sends."""
+
+    bodies: ClassVar[dict[str, str]] = {JSON: _WEBHOOK}
+
+
+def config() -> OpenAPIConfig:
+    """Return what the framework needs to serve `/openapi.json`."""
+    return OpenAPIConfig(
+        title="Cercles gateway",
+        version="1",
+        description="Where payments, shares and campaigns come in. 202 means: it stands on the log, at that position.",
+        path="/",
+        render_plugins=[JsonRenderPlugin(media_type=JSON)],  # type: ignore[arg-type]
+        components=Components(schemas=_schemas(), security_schemes=_security_schemes()),  # type: ignore[arg-type]
+    )
+
+
+def _security_schemes() -> dict[str, SecurityScheme]:
+    return {
+        "standardWebhooks": SecurityScheme(
+            type="apiKey",
+            name="webhook-signature",
+            security_scheme_in="header",
+            description="Standard Webhooks: with webhook-id and webhook-timestamp, over the raw body",
+        ),
+        "stripeSignature": SecurityScheme(
+            type="apiKey",
+            name="Stripe-Signature",
+            security_scheme_in="header",
+            description="As Stripe signs its webhooks",
+        ),
+        "adminKey": SecurityScheme(type="http", scheme="bearer", description="The admin key"),
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    """Return the schemas of the bodies, as JSON Schema, by name."""
+    (event, launch, share), components = msgspec.json.schema_components(
+        [PledgeEvent | ShareEvent, CampaignLaunchedData, SharePostedData], ref_template=_SCHEMAS + "{name}"
+    )
+    del launch, share
+    named: dict[str, Any] = {
+        **components,
+        _EVENT: event,
+        _BATCH: {"type": "array", "items": {"$ref": _SCHEMAS + _EVENT}},
+        _LAUNCH: _without(components["CampaignLaunchedData"], "campaign_id"),
+        _SHARE: _without(components["SharePostedData"], "campaign_id", "share_token"),
+        _WEBHOOK: {"type": "object", "description": "An event of Stripe, as its API reference has it"},
+    }
+    _tighten(named)
+    return named
+
+
+def _without(schema: dict[str, Any], *fields: str) -> dict[str, Any]:
+    return schema | {
+        "properties": {name: field for name, field in schema["properties"].items() if name not in fields},
+        "required": [name for name in schema["required"] if name not in fields],
+    }
+
+
+def _tighten(schema: Any) -> None:
+    """Put in what our own doors ask beyond the log's schema: shorter ids."""
+    if isinstance(schema, dict):
+        if schema.get("pattern") == IDENTIFIER_PATTERN:
+            schema["maxLength"] = OWN_IDENTIFIER_LENGTH_MAX
+        for part in schema.values():
+            _tighten(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _tighten(part)

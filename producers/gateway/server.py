@@ -1,0 +1,60 @@
+"""Serves the application over HTTP until it is asked to stop, with uvicorn."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from litestar.types import ASGIApp
+
+KEEP_ALIVE_SECONDS: Final = 5
+FINISH_SECONDS_MAX: Final = 7
+"""Longest that requests under way may take to finish once the server stops; a publication takes at most 6 s."""
+
+BACKLOG: Final = 2048
+CONNECTIONS_PER_REQUEST: Final = 4
+"""Connections for each request that may be under way: most of a client's connections are idle."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, stopped by an event of ours instead of by signals, which belong to whoever runs the process."""
+
+    def __init__(self, app: ASGIApp, requests_max: int, stop: threading.Event) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                http="h11",
+                ws="none",
+                loop="asyncio",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                limit_concurrency=requests_max * CONNECTIONS_PER_REQUEST,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=FINISH_SECONDS_MAX,
+            )
+        )
+        self._stop = stop
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether to stop."""
+        self.should_exit = self.should_exit or self._stop.is_set()
+        return await super().on_tick(counter)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 takes a free one. Raises OSError when it can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    bound.setblocking(False)
+    return bound

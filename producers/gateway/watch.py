@@ -1,0 +1,84 @@
+"""Stands around the application: gives each request an id, counts and times it, and bounds how many there are."""
+
+import time
+import uuid
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from producers.gateway.problems import CONTENT_TYPE, Problem
+from producers.metrics import UNMATCHED, GatewayMetrics
+from producers.publication import RETRY_AFTER_SECONDS
+
+REQUEST_ID: Final = "x-request-id"
+
+
+class Watch:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, requests_max: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._requests_max = requests_max
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and observe how it ends."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        began_at = time.monotonic()
+        request_id = uuid.uuid4().hex
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
+            await send(message)
+
+        self._count(1)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                if self._under_way > self._requests_max:
+                    self._metrics.count_refusal("busy")
+                    await _refuse(send_on)
+                else:
+                    await self._app(scope, receive, send_on)
+        finally:
+            self._count(-1)
+            self._metrics.count_request(
+                route=scope.get("path_template") or UNMATCHED,
+                method=scope["method"],
+                status=status,
+                seconds=time.monotonic() - began_at,
+            )
+
+    def _count(self, more: int) -> None:
+        self._under_way += more
+        self._metrics.requests_under_way.set(self._under_way)
+
+
+async def _refuse(send: Send) -> None:
+    problem = Problem("busy", "Too many requests are under way: send this one again after the time in Retry-After.")
+    body = msgspec.json.encode(
+        {"status": problem.status_code, "title": problem.title, "detail": problem.detail, "reason": problem.reason}
+    )
+    headers = {
+        "content-type": CONTENT_TYPE,
+        "content-length": str(len(body)),
+        "retry-after": str(RETRY_AFTER_SECONDS),
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status_code,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})

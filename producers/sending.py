@@ -1,0 +1,185 @@
+"""Sends JSON lines of CloudEvents to a gateway: in batches, signed, and again while the gateway asks for patience.
+
+Sending again is always safe: facts have ids, and a fact that is known already changes nothing.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, BinaryIO, Final
+
+import httpx
+import msgspec
+from standardwebhooks import Webhook
+
+from schemas.events import BATCH_CONTENT_TYPE
+
+EVENT_BYTES_MAX: Final = 64 * 1024
+BATCH_BYTES_MAX: Final = 1024 * 1024
+"""What a gateway takes at most, of one event and of one batch."""
+
+BATCH_EVENTS_DEFAULT: Final = 500
+ATTEMPTS_MAX: Final = 8
+WAIT_FIRST_SECONDS: Final = 0.5
+WAIT_SECONDS_MAX: Final = 30.0
+"""Longest wait between two attempts, whatever `Retry-After` says."""
+
+ANSWER_SECONDS_MAX: Final = 30.0
+_PATIENCE: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+class LineError(Exception):
+    """A line of the file can't be sent; the message names it."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"line {number}: {reason}")
+        self.number = number
+
+
+class RefusedError(Exception):
+    """The gateway refused a batch, whole; the message says why and, if it is one line's fault, which line."""
+
+
+class GatewayAwayError(Exception):
+    """The gateway did not take a batch in `ATTEMPTS_MAX` attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event as it stands in the file."""
+
+    number: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event that is on the log, and where: `partition:offset`."""
+
+    id: str
+    position: str
+
+
+class _Acceptance(msgspec.Struct):
+    accepted: list[dict[str, str]]
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """Yield the file's events. Blank lines count, but are left out.
+
+    Raises LineError for a line that is not a JSON object or is larger than a gateway takes; memory stays bounded.
+    """
+    number = 0
+    while content := file.readline(EVENT_BYTES_MAX + 2):
+        number += 1
+        content = content.strip()
+        if not content:
+            continue
+        if len(content) > EVENT_BYTES_MAX:
+            raise LineError(number, f"larger than {EVENT_BYTES_MAX} bytes, the most that a gateway takes of one event")
+        try:
+            content.decode()
+            msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise LineError(number, f"not a JSON object ({error})") from error
+        yield Line(number, content)
+
+
+def batches(lines: Iterable[Line], events_max: int = BATCH_EVENTS_DEFAULT) -> Iterator[list[Line]]:
+    """Yield the lines in batches of at most `events_max` events and `BATCH_BYTES_MAX` bytes."""
+    batch: list[Line] = []
+    size_bytes = 2  # the brackets
+    for line in lines:
+        more_bytes = len(line.content) + 1  # and a comma
+        if batch and (len(batch) == events_max or size_bytes + more_bytes > BATCH_BYTES_MAX):
+            yield batch
+            batch, size_bytes = [], 2
+        batch.append(line)
+        size_bytes += more_bytes
+    if batch:
+        yield batch
+
+
+class Sender:
+    """Posts batches to the door of one source, signed by the Standard Webhooks scheme.
+
+    httpx's transport can repeat a connection by itself, but can't wait as `Retry-After` asks; so what is repeated, and
+    how often at most, stands here in one loop.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        gateway_url: str,
+        source: str,
+        secret: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Raises ValueError for a secret that is not one of Standard Webhooks (`whsec_` and base64)."""
+        self._client = client
+        self._url = f"{gateway_url.rstrip('/')}/v1/sources/{source}/events"
+        try:
+            self._webhook = Webhook(secret)
+        except Exception as error:  # the library raises its own and binascii's
+            raise ValueError(f"the secret is not one of Standard Webhooks, `whsec_` and base64: {error}") from error
+        self._sleep = sleep
+
+    def send(self, batch: Sequence[Line]) -> list[Accepted]:
+        """Post one batch and return where each event stands.
+
+        Raises RefusedError when the gateway will not have it, GatewayAwayError when it can't take it now.
+        """
+        body = b"[" + b",".join(line.content for line in batch) + b"]"
+        message_id = f"msg_{uuid.uuid4().hex}"
+        wait_seconds, why = WAIT_FIRST_SECONDS, ""
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                self._sleep(wait_seconds)
+            wait_seconds = min(WAIT_SECONDS_MAX, WAIT_FIRST_SECONDS * 2**attempt)
+            try:
+                answer = self._client.post(self._url, content=body, headers=self._headers(message_id, body))
+            except httpx.TransportError as error:
+                why = f"{type(error).__name__}: {error}"
+                continue
+            if answer.status_code == HTTPStatus.ACCEPTED:
+                acceptance = msgspec.json.decode(answer.content, type=_Acceptance)
+                return [Accepted(one["id"], one["position"]) for one in acceptance.accepted]
+            if answer.status_code not in _PATIENCE:
+                raise RefusedError(_refusal(answer, batch))
+            why = f"HTTP {answer.status_code}"
+            wait_seconds = _asked_for(answer, wait_seconds)
+        raise GatewayAwayError(f"{self._url} did not take the batch in {ATTEMPTS_MAX} attempts; the last: {why}")
+
+    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
+        # Signed anew for every attempt: a gateway takes no signature older than five minutes.
+        now = datetime.now(UTC)
+        return {
+            "content-type": BATCH_CONTENT_TYPE,
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(message_id, now, body.decode()),
+        }
+
+
+def _asked_for(answer: httpx.Response, otherwise_seconds: float) -> float:
+    text = answer.headers.get("retry-after", "")
+    return min(WAIT_SECONDS_MAX, float(text)) if text.isdigit() else otherwise_seconds
+
+
+def _refusal(answer: httpx.Response, batch: Sequence[Line]) -> str:
+    """Return why, from the problem (RFC 9457) that the gateway answered with."""
+    span = f"lines {batch[0].number} to {batch[-1].number}"
+    try:
+        problem: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return f"{span}: HTTP {answer.status_code} {answer.reason_phrase}"
+    pointer = str(problem.get("pointer", ""))
+    reason = f"HTTP {answer.status_code}: {problem.get('detail') or problem.get('title') or answer.reason_phrase}"
+    index, _, rest = pointer.removeprefix("/").partition("/")
+    if index.isdigit() and int(index) < len(batch):
+        return f"line {batch[int(index)].number}: {reason} (at /{rest})"
+    return f"{span}: {reason}" + (f" (at {pointer})" if pointer else "")

@@ -1,0 +1,127 @@
+"""What stands before the routes and holds for all of them: metrics, HEAD, and entity tags.
+
+Plain ASGI around the application, because a path that matches no route never reaches the application's own middleware.
+"""
+
+import hashlib
+import re
+import time
+from typing import Final
+
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+from readers.metrics import UNMATCHED, ReaderMetrics
+
+_ETAG: Final = re.compile(rb'(?:W/)?("[^"]*")|(\*)')
+_KEPT_IN_304: Final = frozenset({b"etag", b"cache-control", b"cercles-as-of", b"vary"})
+"""RFC 9110, section 15.4.5: what a 304 repeats."""
+
+_OK: Final = 200
+_NOT_MODIFIED: Final = 304
+
+
+def measured(app: ASGIApp, metrics: ReaderMetrics) -> ASGIApp:
+    """Count and time every request, by the template of its route."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, sending)
+        finally:
+            metrics.count_request(
+                route=scope.get("path_template") or UNMATCHED,
+                method=scope["method"],
+                status=status,
+                seconds=time.perf_counter() - began,
+            )
+
+    return front
+
+
+def with_head(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET is answered; the server leaves the content out (RFC 9110, section 9.3.2)."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [_allowing_head(name, value) for name, value in message["headers"]]
+            await send(message)
+
+        # A copy: the server reads the method from its own scope when it leaves the content out.
+        inner = scope.copy()
+        if scope["method"] == "HEAD":
+            inner["method"] = HttpMethod.GET
+        try:
+            await app(inner, receive, sending)
+        finally:
+            scope["path_template"] = inner.get("path_template", "")
+
+    return front
+
+
+def _allowing_head(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    return (name, value.replace(b"GET", b"GET, HEAD")) if name.lower() == b"allow" else (name, value)
+
+
+def with_entity_tags(app: ASGIApp) -> ASGIApp:
+    """Give every answer a strong entity tag, and say 304 to who has it already (RFC 9110, section 13.1.2).
+
+    The tag is a digest of the content: whatever may change an answer (a rebuild under a new fold version, a gap, a
+    new release of the reader) changes it, which a tag made of positions would have to foresee.
+    """
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "GET":
+            await app(scope, receive, send)
+            return
+        known = [value for name, value in scope["headers"] if name == b"if-none-match"]
+        start: HTTPResponseStartEvent | None = None
+        content = bytearray()
+
+        async def sending(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and message["status"] == _OK:
+                start = message
+                return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            content.extend(message["body"])
+            if not message["more_body"]:
+                await _send_tagged(start, bytes(content), known, send)
+
+        await app(scope, receive, sending)
+
+    return front
+
+
+async def _send_tagged(start: HTTPResponseStartEvent, content: bytes, known: list[bytes], send: Send) -> None:
+    tag = b'"' + hashlib.blake2b(content, digest_size=16).hexdigest().encode() + b'"'
+    headers = [*start["headers"], (b"etag", tag), (b"cache-control", b"no-cache")]
+    if _has(known, tag):
+        kept = [(name, value) for name, value in headers if name.lower() in _KEPT_IN_304]
+        await send({"type": "http.response.start", "status": _NOT_MODIFIED, "headers": kept})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    await send({"type": "http.response.start", "status": _OK, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+def _has(known: list[bytes], tag: bytes) -> bool:
+    return any(match[1] == tag or match[2] for value in known for match in _ETAG.finditer(value))

@@ -1,0 +1,75 @@
+"""The parameters of the routes, each with its form and bounds, as the OpenAPI document shows them."""
+
+from typing import Annotated, Any, Final, get_args
+
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import PathParameter, QueryParameter
+
+from readers.positions import CURSOR_LENGTH_MAX, CURSOR_PATTERN, POSITION_LENGTH_MAX, POSITION_PATTERN
+from readers.settings import PAGE_SIZE_MAX
+from schemas.fields import IDENTIFIER_LENGTH_MAX, IDENTIFIER_PATTERN
+from schemas.updates import CampaignStatus
+
+# An absent parameter is None to us, but a query has no null: the document must not offer one.
+_TEXT: Final[dict[str, Any]] = {"type": OpenAPIType.STRING, "one_of": None}
+
+CampaignId = Annotated[
+    str,
+    PathParameter(
+        pattern=IDENTIFIER_PATTERN,
+        min_length=1,
+        max_length=IDENTIFIER_LENGTH_MAX,
+        description="The campaign's id",
+    ),
+]
+EventPosition = Annotated[
+    str,
+    PathParameter(
+        pattern=POSITION_PATTERN,
+        max_length=POSITION_LENGTH_MAX,
+        description="The event's position, partition:offset, as its 202 named it",
+    ),
+]
+WaitFor = Annotated[
+    str | None,
+    QueryParameter(
+        pattern=POSITION_PATTERN,
+        max_length=POSITION_LENGTH_MAX,
+        required=False,
+        schema_extra=_TEXT,
+        description=(
+            "A position, partition:offset: answer only once the event there, and all before it in its partition, "
+            "have been applied or refused; 504 when that takes too long"
+        ),
+    ),
+]
+PageSize = Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX, description="Most rows of the page")]
+RowCursor = Annotated[
+    str | None,
+    QueryParameter(
+        pattern=CURSOR_PATTERN,
+        max_length=CURSOR_LENGTH_MAX,
+        required=False,
+        schema_extra=_TEXT,
+        description="The `next_cursor` of the page before; opaque, and good for ever",
+    ),
+]
+CampaignCursor = Annotated[
+    str | None,
+    QueryParameter(
+        pattern=IDENTIFIER_PATTERN,
+        min_length=1,
+        max_length=IDENTIFIER_LENGTH_MAX,
+        required=False,
+        schema_extra=_TEXT,
+        description="The `next_cursor` of the page before; opaque, and good for ever",
+    ),
+]
+StatusFilter = Annotated[
+    CampaignStatus | None,
+    QueryParameter(
+        required=False,
+        schema_extra={**_TEXT, "enum": get_args(CampaignStatus)},
+        description="Only campaigns of this status",
+    ),
+]

@@ -1,0 +1,166 @@
+"""The routes of the API."""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+from litestar import Request, Response, Router, get
+from litestar.datastructures import ResponseHeader
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
+
+from readers import answers
+from readers.outcomes import read_event
+from readers.parameters import (
+    CampaignCursor,
+    CampaignId,
+    EventPosition,
+    PageSize,
+    RowCursor,
+    StatusFilter,
+    WaitFor,
+)
+from readers.positions import parse_cursor, parse_position
+from readers.problems import PROBLEM_MEDIA_TYPE
+from readers.queries import read_campaign, read_campaigns, read_circles, read_days, read_entries, read_milestones
+from readers.read_key import SCHEME, read_key_guard
+from readers.settings import PAGE_SIZE_DEFAULT, ReaderSettings
+from readers.snapshots import Snapshots
+from readers.waiting import Waiting
+
+AS_OF_HEADER: Final = "Cercles-As-Of"
+
+_Answer = TypeVar("_Answer")
+
+
+def _documented(*more: HTTPStatus) -> dict[int, ResponseSpec]:
+    """Return what a route may answer beside 200, for the OpenAPI document."""
+    problems = (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+        *more,
+    )
+    return {
+        HTTPStatus.NOT_MODIFIED: ResponseSpec(None, description="The answer that If-None-Match names still holds"),
+        **{
+            status: ResponseSpec(
+                answers.Problem, description=status.phrase, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
+            )
+            for status in problems
+        },
+    }
+
+
+_OPEN: Final = _documented()
+_KEYED: Final = _documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_KEYED_SECURITY: Final[list[dict[str, list[str]]]] = [{SCHEME: []}]
+
+
+def _told(name: str, example: str, description: str) -> ResponseHeader:
+    """Return a header for the OpenAPI document only, which takes the schema from the example."""
+    return ResponseHeader(name, value=example, documentation_only=True, description=description)
+
+
+def _stated(content: _Answer, as_of: str | None) -> Response[_Answer]:
+    """Return the answer with the position it is as of in its header too."""
+    return Response(content, headers={} if as_of is None else {AS_OF_HEADER: as_of})
+
+
+@get("/", operation_id="listCampaigns", summary="Campaigns, in the order of their ids", responses=_OPEN)
+async def list_campaigns(
+    snapshots: NamedDependency[Snapshots],
+    status: StatusFilter = None,
+    cursor: CampaignCursor = None,
+    limit: PageSize = PAGE_SIZE_DEFAULT,
+) -> Response[answers.Campaigns]:
+    page = await snapshots.read(partial(read_campaigns, status=status, after_id=cursor, limit=limit))
+    return _stated(page, ", ".join(page.as_of) or None)
+
+
+@get("/{campaign_id:str}", operation_id="getCampaign", summary="One campaign", responses=_OPEN)
+async def get_campaign(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Campaign]:
+    campaign = await snapshots.read(partial(read_campaign, campaign_id=campaign_id))
+    return _stated(campaign, campaign.as_of)
+
+
+@get("/{campaign_id:str}/circles", operation_id="listCircles", summary="Totals by circle", responses=_OPEN)
+async def list_circles(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Circles]:
+    circles = await snapshots.read(partial(read_circles, campaign_id=campaign_id))
+    return _stated(circles, circles.as_of)
+
+
+@get("/{campaign_id:str}/days", operation_id="listDays", summary="Totals by day", responses=_OPEN)
+async def list_days(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Days]:
+    days = await snapshots.read(partial(read_days, campaign_id=campaign_id))
+    return _stated(days, days.as_of)
+
+
+@get("/{campaign_id:str}/milestones", operation_id="listMilestones", summary="What was said once", responses=_OPEN)
+async def list_milestones(
+    campaign_id: CampaignId,
+    snapshots: NamedDependency[Snapshots],
+    cursor: RowCursor = None,
+    limit: PageSize = PAGE_SIZE_DEFAULT,
+) -> Response[answers.Milestones]:
+    question = partial(read_milestones, campaign_id=campaign_id, after=parse_cursor(cursor), limit=limit)
+    page = await snapshots.read(question)
+    return _stated(page, page.as_of)
+
+
+@get(
+    "/{campaign_id:str}/entries",
+    operation_id="listEntries",
+    summary="The ledger, entry by entry",
+    responses=_KEYED,
+    security=_KEYED_SECURITY,
+)
+async def list_entries(
+    campaign_id: CampaignId,
+    snapshots: NamedDependency[Snapshots],
+    cursor: RowCursor = None,
+    limit: PageSize = PAGE_SIZE_DEFAULT,
+) -> Response[answers.Entries]:
+    question = partial(read_entries, campaign_id=campaign_id, after=parse_cursor(cursor), limit=limit)
+    page = await snapshots.read(question)
+    return _stated(page, page.as_of)
+
+
+@get(
+    "/{campaign_id:str}/events/{position:str}",
+    operation_id="getEvent",
+    summary="What became of one event",
+    responses=_KEYED,
+    security=_KEYED_SECURITY,
+)
+async def get_event(
+    campaign_id: CampaignId, position: EventPosition, snapshots: NamedDependency[Snapshots]
+) -> Response[answers.Event]:
+    question = partial(read_event, campaign_id=campaign_id, position=parse_position(position))
+    event = await snapshots.read(question)
+    return _stated(event, event.as_of)
+
+
+def campaign_routes(snapshots: Snapshots, waiting: Waiting, settings: ReaderSettings) -> Router:
+    """Return everything under `/v1/campaigns`."""
+
+    async def snapshots_after_waiting(request: Request[Any, Any, Any], wait_for: WaitFor = None) -> Snapshots:
+        """Hand out the snapshots only after the wait: no route can read before it."""
+        if wait_for is not None:
+            await waiting.until_passed(parse_position(wait_for), request.receive)
+        return snapshots
+
+    open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_milestones]
+    keyed = Router(path="/", route_handlers=[list_entries, get_event], guards=[read_key_guard(settings.key)])
+    return Router(
+        path="/v1/campaigns",
+        route_handlers=[*open_routes, keyed],
+        dependencies={"snapshots": Provide(snapshots_after_waiting)},
+        response_headers=[
+            _told(AS_OF_HEADER, "0:42", "The position that the answer is as of"),
+            _told("ETag", '"tag"', "A strong entity tag of the answer"),
+            _told("Cache-Control", "no-cache", "A stored answer is to be asked for again, with its tag"),
+        ],
+    )

@@ -1,0 +1,122 @@
+"""Snapshots: every answer is read in one transaction that sees one state of the database.
+
+The engine is a synchronous one, used in a few threads: the driver of SQLite has no other form, and one code path for
+both databases is worth more than the threads cost.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+from readers.metrics import ReaderMetrics
+from readers.settings import ReaderSettings
+
+_RECYCLE_SECONDS: Final = 300
+"""A connection is replaced after this time, so that none reads a file that was moved away for longer."""
+
+_Answer = TypeVar("_Answer")
+
+
+class ReadsQueueFullError(Exception):
+    """Too many reads stand in line."""
+
+
+def open_engine(settings: ReaderSettings) -> Engine:
+    """Return an engine that can only read, and whose every transaction is one snapshot. Connects at first use.
+
+    Raises ValueError when the URL names neither a file of SQLite nor PostgreSQL by psycopg.
+    """
+    url = make_url(settings.database.url.get_secret_value())
+    # One more than the threads: readiness is asked from outside of them.
+    pool = {
+        "pool_size": settings.reads_at_once + 1,
+        "max_overflow": 0,
+        "pool_timeout": settings.read_seconds,
+        "pool_pre_ping": True,
+        "pool_recycle": _RECYCLE_SECONDS,
+    }
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, settings.read_seconds, pool)
+    if url.get_backend_name() == "postgresql":
+        return _open_postgresql(url, settings.read_seconds, pool)
+    raise ValueError(f"CERCLES_DATABASE_URL: {url.get_backend_name()!r} is neither sqlite nor postgresql")
+
+
+def _open_sqlite(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise ValueError("CERCLES_DATABASE_URL: a database in memory is nobody else's, so there is nothing to read")
+    # Read-only by the file's own URI (sqlite.org/uri.html): a wrong path is an error, not a new and empty database.
+    path = Path(str(url.database)).absolute().as_uri()
+    read_only = url.set(database=path, query={"mode": "ro", "uri": "true"})
+    engine = create_engine(read_only, connect_args={"timeout": seconds}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def leave_transactions_to_us(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Left alone, the driver opens no transaction for SELECT: two of them would see two states.
+        connection.exec_driver_sql("BEGIN DEFERRED")
+
+    return engine
+
+
+def _open_postgresql(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
+    engine = create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True},
+        connect_args={"connect_timeout": max(1, round(seconds))},
+        **pool,
+    )
+
+    @event.listens_for(engine, "connect")
+    def bound_statements(connection: Any, _record: object) -> None:
+        connection.execute(f"SET SESSION statement_timeout = {round(seconds * 1000)}")
+        connection.commit()
+
+    return engine
+
+
+class Snapshots:
+    """Reads the database, in a bounded number of threads behind a bounded line."""
+
+    def __init__(self, engine: Engine, metrics: ReaderMetrics, *, at_once: int, queued_max: int) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._threads = anyio.CapacityLimiter(at_once)
+        self._outstanding = 0
+        self._outstanding_max = at_once + queued_max
+        self._at_once = at_once
+
+    async def read(self, question: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what `question` answers from one snapshot.
+
+        Raises ReadsQueueFullError when too many stand in line, and SQLAlchemy's errors when the database is away.
+        """
+        if self._outstanding >= self._outstanding_max:
+            self._metrics.reads_refused.inc()
+            raise ReadsQueueFullError
+        began = time.perf_counter()
+        self._count(+1)
+        try:
+            return await anyio.to_thread.run_sync(self.read_here, question, limiter=self._threads)
+        finally:
+            self._count(-1)
+            self._metrics.read_seconds.observe(time.perf_counter() - began)
+
+    def read_here(self, question: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what `question` answers from one snapshot, in the calling thread."""
+        with self._engine.begin() as connection:
+            return question(connection)
+
+    def _count(self, change: int) -> None:
+        self._outstanding += change
+        self._metrics.reads_queued.set(max(0, self._outstanding - self._at_once))

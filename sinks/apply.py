@@ -1,0 +1,132 @@
+"""Applies a batch of one topic partition in one transaction, exactly once."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, Engine, bindparam, select, update
+
+from schemas import tables
+from schemas.topics import DEAD_LETTERS, UPDATES
+from schemas.updates import Position
+from sinks import dead_letters, positions
+from sinks.database import append, insert_new, upsert
+from sinks.plan import Gap, Plan, Standing
+from sinks.records import Batch, decoded
+
+CAMPAIGNS_READ_MAX = 1_000
+"""Campaigns whose standing one statement reads."""
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch came to, once its transaction is committed."""
+
+    updates_applied: int = 0
+    updates_known: int = 0
+    entries: int = 0
+    milestones: int = 0
+    gaps: tuple[Gap, ...] = ()
+    dead_letters: dict[str, int] = {}
+
+
+def apply(engine: Engine, batch: Batch) -> Outcome:
+    """Write what the batch changes and move the partition's position over it, all or nothing.
+
+    When this returns, everything is on disk. When it raises, ask `positions.read` where to go on: after an error on
+    the way of COMMIT nobody can know. Raises StalePositionError when another sink was faster, UnreadableUpdateError and
+    OtherLogError, which no repetition cures, the database's errors, and ValueError for a batch that is empty or begins
+    below its position.
+    """
+    if not batch.records or batch.records[0].offset < batch.position:
+        raise ValueError("a batch begins at or above its position and holds a record")
+    if batch.topic == UPDATES.name:
+        return _apply_updates(engine, batch)
+    if batch.topic == DEAD_LETTERS.name:
+        return _apply_dead_letters(engine, batch)
+    raise ValueError(f"nothing is known of the topic {batch.topic!r}")
+
+
+def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
+    updates, progress = decoded(batch)
+    with engine.begin() as connection:
+        positions.advance(connection, batch, progress)
+        plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
+        for update_ in updates:
+            plan.add(update_)
+        _write(connection, plan)
+    for gap in plan.gaps:
+        if gap.first:  # the others of a marked campaign are counted, or they would flood the log
+            _tell(batch, gap)
+    return Outcome(
+        updates_applied=plan.applied,
+        updates_known=plan.known,
+        entries=len(plan.entries),
+        milestones=len(plan.milestones),
+        gaps=tuple(plan.gaps),
+    )
+
+
+def _apply_dead_letters(engine: Engine, batch: Batch) -> Outcome:
+    rows = dead_letters.rows(batch)
+    with engine.begin() as connection:
+        positions.advance(connection, batch)
+        insert_new(connection, tables.dead_letters, dead_letters.UNIQUE, rows)
+    return Outcome(dead_letters=dict(Counter(row["reason"] for row in rows)))
+
+
+def _standings(connection: Connection, campaign_ids: Iterable[str]) -> dict[str, Standing]:
+    columns = tables.campaign_totals.c
+    statement = select(
+        columns.campaign_id,
+        columns.position_offset,
+        columns.position_number,
+        columns.gap_offset,
+        columns.pledged_minor,
+        columns.collected_minor,
+    ).where(columns.campaign_id.in_(bindparam("campaign_ids", expanding=True)))
+    wanted = sorted(campaign_ids)
+    standings: dict[str, Standing] = {}
+    for start in range(0, len(wanted), CAMPAIGNS_READ_MAX):
+        chunk = wanted[start : start + CAMPAIGNS_READ_MAX]
+        for campaign_id, offset, number, gap_offset, pledged, collected in connection.execute(
+            statement, {"campaign_ids": chunk}
+        ):
+            standings[campaign_id] = Standing(
+                position=Position(offset, number),
+                gap_offset=gap_offset,
+                pledged_minor=pledged,
+                collected_minor=collected,
+            )
+    return standings
+
+
+def _write(connection: Connection, plan: Plan) -> None:
+    upsert(connection, tables.campaigns, plan.campaigns())
+    upsert(connection, tables.campaign_totals, plan.campaign_totals())
+    upsert(connection, tables.circle_totals, plan.circle_totals())
+    upsert(connection, tables.pledges, plan.pledges())
+    append(connection, tables.ledger_entries, plan.entries)
+    append(connection, tables.milestones, plan.milestones)
+    marks = plan.marks()
+    if marks:
+        totals = tables.campaign_totals
+        connection.execute(
+            update(totals).where(totals.c.campaign_id == bindparam("marked")).values(gap_offset=bindparam("gap")),
+            [{"marked": campaign_id, "gap": gap_offset} for campaign_id, gap_offset in marks],
+        )
+
+
+def _tell(batch: Batch, gap: Gap) -> None:
+    log.error(
+        "campaign_gap",
+        gap=gap.kind,
+        campaign_id=gap.campaign_id,
+        partition=batch.partition,
+        position=f"{gap.position.offset}:{gap.position.number}",
+        before=f"{gap.before.offset}:{gap.before.number}",
+        after=f"{gap.after.offset}:{gap.after.number}",
+        repair="the campaign's rows stay as they are: re-emit that campaign from the log",
+    )

@@ -1,0 +1,249 @@
+"""A Kafka consumer group whose positions are the database's, never the group's."""
+
+import socket
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import kafka
+import structlog
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
+
+from schemas.topics import DEAD_LETTERS, UPDATES
+from sinks.errors import PositionLostError
+from sinks.positions import TopicPartition
+from sinks.records import Record
+from sinks.settings import SinkSettings
+
+REQUEST_SECONDS_MAX: Final = 3
+"""Longest wait for an answer of the broker, except for records."""
+
+CLOSE_SECONDS_MAX: Final = 3
+SESSION_SECONDS: Final = 15
+"""Without a sign of life for so long, a sink's partitions go to the others."""
+
+HEARTBEAT_SECONDS: Final = 3
+FETCH_BYTES_MAX: Final = 32 * 1024 * 1024
+PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+
+_TOPICS: Final = (UPDATES.name, DEAD_LETTERS.name)
+
+log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """Reads both topics' partitions as the group shares them out.
+
+    A partition that is assigned is paused at first, and *unplaced*: the owner of this object looks its position up in
+    the database and calls `place`. kafka-python calls rebalance listeners on the thread that also keeps the group
+    membership alive, so nothing there waits for a database; and since a position is set at once, it never looks for one
+    that the group has committed. Range assignment gives the same partition numbers of both topics to one sink.
+    """
+
+    def __init__(self, settings: SinkSettings) -> None:
+        """Connect. Raises kafka-python's errors."""
+        options = settings.kafka.client_options()
+        _reach(options["bootstrap_servers"])
+        self._admin = kafka.KafkaAdminClient(
+            **options, request_timeout_ms=REQUEST_SECONDS_MAX * 1000, bootstrap_timeout_ms=REQUEST_SECONDS_MAX * 1000
+        )
+        try:
+            self._consumer = kafka.KafkaConsumer(
+                **options,
+                group_id=settings.group_id,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=(RangePartitionAssignor,),
+                max_poll_records=settings.transaction_records_max,
+                fetch_max_bytes=FETCH_BYTES_MAX,
+                max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+                session_timeout_ms=SESSION_SECONDS * 1000,
+                heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
+                bootstrap_timeout_ms=REQUEST_SECONDS_MAX * 1000,
+            )
+        except BaseException:
+            self._admin.close()
+            raise
+        self._lock = threading.Lock()
+        self._unplaced: set[TopicPartition] = set()
+        self._next: dict[TopicPartition, int] = {}
+        self._assigned_once = False
+        self._poll_ms = int(settings.poll_seconds * 1000)
+
+    def subscribe(self) -> None:
+        """Join the group. Raises UnknownTopicOrPartitionError while a topic does not exist."""
+        self.topic_ids()
+        self._consumer.subscribe(topics=list(_TOPICS), listener=_Listener(self))
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group has shared the partitions out, be it none to this sink."""
+        return self._assigned_once
+
+    def topic_ids(self) -> dict[str, str]:
+        """Return Kafka's ids of both topics. Raises UnknownTopicOrPartitionError when one does not exist."""
+        described = {topic["name"]: topic for topic in self._admin.describe_topics(list(_TOPICS))}
+        for name in _TOPICS:
+            if name not in described or described[name]["error_code"] != 0:
+                raise UnknownTopicOrPartitionError(f"the topic {name} does not exist: `cercles topics` makes it")
+        return {name: str(described[name]["topic_id"]) for name in _TOPICS}
+
+    def poll(self) -> dict[TopicPartition, Sequence[Record]]:
+        """Return new records of placed partitions, waiting for them at most `poll_seconds`. Raises Kafka's errors."""
+        found: dict[Any, Sequence[Record]] = self._consumer.poll(timeout_ms=self._poll_ms)
+        with self._lock:
+            return {
+                place: records
+                for partition, records in found.items()
+                if (place := TopicPartition(partition.topic, partition.partition)) in self._next and records
+            }
+
+    def unplaced(self) -> list[TopicPartition]:
+        """Return the assigned partitions that wait for their position."""
+        with self._lock:
+            return sorted(self._unplaced)
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Return the placed partitions, with the offset of each that is to be applied next."""
+        with self._lock:
+            return dict(self._next)
+
+    def place(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions from there on.
+
+        Raises PositionLostError when the topic does not hold such a position, and Kafka's errors.
+        """
+        partitions = [_kafka(place) for place in positions]
+        first = self._consumer.beginning_offsets(partitions, timeout_ms=REQUEST_SECONDS_MAX * 1000)
+        end = self._consumer.end_offsets(partitions, timeout_ms=REQUEST_SECONDS_MAX * 1000)
+        for place, offset in positions.items():
+            _check_held(place, offset, first=first[_kafka(place)], end=end[_kafka(place)])
+        with self._lock:
+            for place, offset in positions.items():
+                if place not in self._unplaced:
+                    continue  # it was given to another sink meanwhile
+                self._consumer.seek(_kafka(place), offset)
+                self._consumer.resume(_kafka(place))
+                self._unplaced.discard(place)
+                self._next[place] = offset
+
+    def applied(self, place: TopicPartition, next_offset: int) -> None:
+        """Take note that the partition is applied below `next_offset`."""
+        with self._lock:
+            if place in self._next:
+                self._next[place] = next_offset
+
+    def unplace(self, places: Iterable[TopicPartition]) -> None:
+        """Stop reading these partitions until they are placed again."""
+        with self._lock:
+            for place in places:
+                if self._next.pop(place, None) is not None:
+                    self._consumer.pause(_kafka(place))
+                    self._unplaced.add(place)
+
+    def end_offsets(self) -> dict[TopicPartition, int]:
+        """Return where the placed partitions end. Raises Kafka's errors."""
+        places = list(self.positions())
+        if not places:
+            return {}
+        found = self._consumer.end_offsets([_kafka(place) for place in places], timeout_ms=REQUEST_SECONDS_MAX * 1000)
+        return {place: found[_kafka(place)] for place in places}
+
+    def commit(self) -> None:
+        """Tell the group how far the database is, for tools that show lag. Nothing waits for it, nothing reads it."""
+        told = {_kafka(place): kafka.OffsetAndMetadata(offset, "", -1) for place, offset in self.positions().items()}
+        if told:
+            self._consumer.commit_async(told, callback=_committed)
+
+    def close(self) -> None:
+        """Leave the group and disconnect, in bounded time."""
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=CLOSE_SECONDS_MAX * 1000)
+        finally:
+            self._admin.close()
+
+    def assigned(self, partitions: Iterable[Any]) -> None:
+        """Hold these partitions, of all those assigned, until they are placed. Called by kafka-python's own thread."""
+        with self._lock:
+            for partition in partitions:
+                # A position, any, so that kafka-python does not ask the group for one; paused, nothing is read there.
+                self._consumer.seek(partition, 0)
+                self._consumer.pause(partition)
+                place = TopicPartition(partition.topic, partition.partition)
+                self._next.pop(place, None)
+                self._unplaced.add(place)
+            self._assigned_once = True
+
+    def revoked(self, partitions: Iterable[Any]) -> None:
+        """Forget these partitions. Called by kafka-python's own thread."""
+        with self._lock:
+            for partition in partitions:
+                place = TopicPartition(partition.topic, partition.partition)
+                self._next.pop(place, None)
+                self._unplaced.discard(place)
+
+
+class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._consumer.assigned(assigned)
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self._consumer.revoked(revoked)
+
+
+def _kafka(place: TopicPartition) -> Any:
+    return kafka.TopicPartition(place.topic, place.partition)
+
+
+def _committed(offsets: Any, answer: Any) -> None:
+    if isinstance(answer, Exception):
+        log.debug("group_offsets_not_committed", offsets=len(offsets), reason=repr(answer))
+
+
+def _reach(servers: Sequence[str]) -> None:
+    """Raise KafkaConnectionError when no broker takes a connection.
+
+    kafka-python's constructors leave a thread behind when they fail, and they would fail often while a broker is away.
+    """
+    last: OSError | None = None
+    for server in servers:
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REQUEST_SECONDS_MAX / len(servers)).close()
+        except OSError as error:
+            last = error
+        else:
+            return
+    raise KafkaConnectionError(f"no broker answers at {', '.join(servers)}: {last}")
+
+
+def _check_held(place: TopicPartition, offset: int, *, first: int, end: int) -> None:
+    """Raise PositionLostError unless the topic holds everything from the offset on."""
+    where = f"{place.topic}, partition {place.partition}"
+    if offset > end:
+        raise PositionLostError(
+            f"the database has applied {where} up to offset {offset}, but the topic ends at {end}: records were lost "
+            "there, or it is not the topic that the database belongs to. Nothing was applied. Restore the topic; or, "
+            "when the topic is right, make the database again from the log"
+        )
+    if offset < first:
+        raise _expired(where, offset, first)
+
+
+def _expired(where: str, offset: int, first: int) -> PositionLostError:
+    if offset == 0:
+        return PositionLostError(
+            f"this database is new, and {where} has already dropped its records below offset {first}, as its retention "
+            "says: what they told can't be read here any more. Have everything told again: rebuild the updates from "
+            "the log into empty topics, then start the sink on this empty database"
+        )
+    return PositionLostError(
+        f"the database has applied {where} up to offset {offset}, and the records from there to {first} have been "
+        "dropped, as the topic's retention says: the sink was away for too long. Nothing is lost, the log has "
+        "everything: rebuild the updates from the log into empty topics, and the database with them"
+    )

@@ -1,0 +1,119 @@
+"""The positions in the database: where the sink goes on reading, moved in the same transaction as the rows."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, case, func, literal, select, tuple_, update
+
+from schemas.tables import sink_positions
+from schemas.updates import Progress
+from sinks.database import insert_new
+from sinks.errors import OtherLogError, OtherTopicError, StalePositionError
+from sinks.records import Batch
+
+
+class TopicPartition(msgspec.Struct, frozen=True, order=True):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+def read(
+    engine: Engine, partitions: Iterable[TopicPartition], topic_ids: Mapping[str, str]
+) -> dict[TopicPartition, int]:
+    """Return the offset to read next of each partition; one that is new here begins at 0.
+
+    `topic_ids` are Kafka's ids of the topics. Raises OtherTopicError when the positions belong to a topic with another
+    id, and the database's errors.
+    """
+    wanted = sorted(partitions)  # two sinks that insert at once must lock in one order
+    if not wanted:
+        return {}
+    columns = sink_positions.c
+    with engine.begin() as connection:
+        insert_new(
+            connection,
+            sink_positions,
+            ("topic", "partition_number"),
+            [_first(place, topic_ids.get(place.topic)) for place in wanted],
+        )
+        found = connection.execute(
+            select(columns.topic, columns.partition_number, columns.next_offset, columns.topic_id).where(
+                tuple_(columns.topic, columns.partition_number).in_(
+                    [(place.topic, place.partition) for place in wanted]
+                )
+            )
+        ).all()
+        for topic, partition, next_offset, topic_id in found:
+            now = topic_ids.get(topic)
+            if None not in (topic_id, now) and topic_id != now:
+                raise _other_topic(TopicPartition(topic, partition), next_offset, topic_id, now)
+    return {TopicPartition(topic, partition): next_offset for topic, partition, next_offset, _ in found}
+
+
+def advance(connection: Connection, batch: Batch, progress: Iterable[Progress] = ()) -> None:
+    """Move a partition's position over a batch: the first statement of the transaction that applies it.
+
+    It locks the position's row, so whoever else has the same batch waits and then finds the position moved. Raises
+    StalePositionError when it is not the batch's, and OtherLogError when the progress tells of another log.
+    """
+    told = list(progress)
+    columns = sink_positions.c
+    log_ids = {record.log_id for record in told}
+    log_next = max((record.next_offset for record in told), default=0)
+    dead_letters_next = max((record.dead_letters_next_offset for record in told), default=0)
+    log_id = connection.execute(
+        update(sink_positions)
+        .where(
+            columns.topic == batch.topic,
+            columns.partition_number == batch.partition,
+            columns.next_offset == batch.position,
+        )
+        .values(
+            next_offset=batch.next_offset,
+            log_next_offset=_greater(columns.log_next_offset, log_next),
+            dead_letters_next_offset=_greater(columns.dead_letters_next_offset, dead_letters_next),
+            log_id=func.coalesce(columns.log_id, min(log_ids, default=None)),
+        )
+        .returning(columns.log_id)
+    ).all()
+    if len(log_id) != 1:
+        raise StalePositionError(batch.topic, batch.partition, batch.position)
+    if log_ids - {log_id[0][0]}:
+        raise _other_log(batch, log_id[0][0], log_ids)
+
+
+def _greater(column: ColumnElement[int], offset: int) -> ColumnElement[int]:
+    """GREATEST on PostgreSQL, MAX on SQLite."""
+    return case((column < offset, literal(offset, BigInteger)), else_=column)
+
+
+def _first(place: TopicPartition, topic_id: str | None) -> dict[str, str | int | None]:
+    return {
+        "topic": place.topic,
+        "partition_number": place.partition,
+        "next_offset": 0,
+        "log_next_offset": 0,
+        "dead_letters_next_offset": 0,
+        "topic_id": topic_id,
+        "log_id": None,
+    }
+
+
+def _other_topic(place: TopicPartition, next_offset: int, stored: str, now: str | None) -> OtherTopicError:
+    return OtherTopicError(
+        f"the database has read {place.topic}, partition {place.partition} up to offset {next_offset}, but of the "
+        f"topic with id {stored}; the broker's has id {now}: it was deleted and made again, or this is another "
+        "cluster. Connect the database to the cluster it belongs to, or give this cluster an empty database (`cercles "
+        "db upgrade` makes its tables)"
+    )
+
+
+def _other_log(batch: Batch, stored: str, told: set[str]) -> OtherLogError:
+    return OtherLogError(
+        f"the database's positions of partition {batch.partition} belong to the log with id {stored}, but "
+        f"{batch.topic} now tells of {', '.join(sorted(told - {stored}))}: positions belong to one log only, and "
+        "nothing was applied. Connect the worker to the log that the database belongs to, or give this log topics of "
+        "its own and an empty database (`cercles db upgrade` makes its tables)"
+    )

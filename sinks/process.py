@@ -1,0 +1,231 @@
+"""The process `cercles sink`: updates and dead letters become rows, exactly once, whatever happens to it."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+import kafka.errors
+import structlog
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine
+
+from schemas.topics import DEAD_LETTERS, UPDATES
+from sinks import migrate, positions
+from sinks.apply import Outcome, apply
+from sinks.consumer import Consumer
+from sinks.database import DatabaseErrors, is_transient, writing_engine
+from sinks.errors import SchemaError, StalePositionError
+from sinks.metrics import SinkMetrics
+from sinks.positions import TopicPartition
+from sinks.records import Batch, Record
+from sinks.retries import Retries
+from sinks.settings import SinkSettings
+
+STALL_SECONDS_MAX: Final = 60
+"""A turn of the loop that takes longer makes the sink not ready."""
+
+Cause = Literal["broker", "database", "schema"]
+
+log = structlog.get_logger(__name__)
+
+
+class SinkProcess:
+    """A sink; any number of them share the partitions out.
+
+    Nothing is remembered between turns but what the database can tell again. Whatever goes wrong with a batch, its
+    partition is *unplaced*, and its position is read from the database before another record of it is: after a failed
+    COMMIT too, when nobody else could say whether it happened.
+    """
+
+    name: Final = "sink"
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._settings = settings
+        self.registry = CollectorRegistry()
+        self._metrics = SinkMetrics(self.registry)
+        self._retries = Retries(
+            delay_seconds_max=settings.retry_delay_seconds_max, outage_seconds_max=settings.outage_seconds_max
+        )
+        self._reason: str | None = "it is starting"
+        self._turned_at = time.monotonic()
+        self._looked_at = 0.0
+        self._newest: dict[TopicPartition, float] = {}
+        self._holes: dict[TopicPartition, int] = {}
+
+    def not_ready(self) -> str | None:
+        """Return why nothing can be applied just now, or None."""
+        idle = time.monotonic() - self._turned_at
+        if idle > STALL_SECONDS_MAX:
+            return f"it has been busy with one thing for {idle:.0f} s"
+        return self._reason
+
+    def run(self, stop: threading.Event) -> None:
+        """Apply what comes until `stop` is set.
+
+        Raises HopelessError when a person must decide, the last error of an outage that lasted too long, and any other
+        that trying again can't cure.
+        """
+        self._turned_at = time.monotonic()
+        engine = writing_engine(self._settings.database.url.get_secret_value())
+        try:
+            while not stop.is_set():
+                consumer = self._started(stop)
+                if consumer is None:
+                    return
+                try:
+                    self._work(consumer, engine, stop)
+                finally:
+                    consumer.close()
+        finally:
+            engine.dispose()
+
+    def _started(self, stop: threading.Event) -> Consumer | None:
+        """Return a consumer that has asked to join the group, once tables, broker and topics are there."""
+        consumer: Consumer | None = None
+        while not stop.is_set():
+            self._turned_at = time.monotonic()
+            try:
+                if consumer is None:
+                    migrate.check(self._settings.database.url.get_secret_value())
+                    consumer = Consumer(self._settings)
+                consumer.subscribe()
+            except SchemaError as error:
+                self._wait(stop, "schema", error)
+            except DatabaseErrors as error:
+                self._wait_if_transient(stop, error)
+            except kafka.errors.KafkaError as error:
+                self._wait_if_transient(stop, error)
+            else:
+                self._retries.succeeded()
+                self._reason = "it is joining its group"
+                return consumer
+        if consumer is not None:
+            consumer.close()
+        return None
+
+    def _work(self, consumer: Consumer, engine: Engine, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._turned_at = time.monotonic()
+            try:
+                self._turn(consumer, engine, stop)
+            except StalePositionError as error:
+                self._metrics.fenced.inc()
+                log.warning("position_stale", reason=str(error))
+            except kafka.errors.OffsetOutOfRangeError as error:
+                consumer.unplace(list(consumer.positions()))  # placing finds out what is wrong
+                self._wait(stop, "broker", error)
+            except DatabaseErrors as error:
+                consumer.unplace(list(consumer.positions()))
+                engine.dispose()  # no connection of before the failure is used again
+                self._wait_if_transient(stop, error)
+            except kafka.errors.KafkaError as error:
+                self._wait_if_transient(stop, error)
+            else:
+                self._retries.succeeded()
+                self._reason = None if consumer.joined else "it is joining its group"
+
+    def _turn(self, consumer: Consumer, engine: Engine, stop: threading.Event) -> None:
+        found = consumer.poll()
+        unplaced = consumer.unplaced()
+        if unplaced:
+            consumer.place(positions.read(engine, unplaced, consumer.topic_ids()))
+        try:
+            for place, records in found.items():
+                for piece in pieces(
+                    records, self._settings.transaction_records_max, self._settings.transaction_bytes_max
+                ):
+                    if stop.is_set():
+                        return
+                    self._apply(consumer, engine, place, piece)
+        except BaseException:
+            # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
+            consumer.unplace(found)
+            raise
+        self._look_around(consumer)
+
+    def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
+        position = consumer.positions().get(place)
+        if position is None:
+            return  # unplaced just now: it will be read again
+        if records[0].offset != position and self._holes.get(place) != position:
+            # Records between may have been missed by us. Met again right after a seek, the hole is the topic's own.
+            self._holes[place] = position
+            consumer.unplace([place])
+            log.warning("hole_before_records", topic=place.topic, partition=place.partition, position=position)
+            return
+        batch = Batch(place.topic, place.partition, position, records)
+        started = time.monotonic()
+        outcome = apply(engine, batch)
+        self._count(batch, outcome, time.monotonic() - started)
+        self._newest[place] = records[-1].timestamp / 1000
+        consumer.applied(place, batch.next_offset)
+
+    def _count(self, batch: Batch, outcome: Outcome, seconds: float) -> None:
+        metrics = self._metrics
+        metrics.transactions.labels(batch.topic).inc()
+        metrics.transaction_seconds.labels(batch.topic).observe(seconds)
+        metrics.batch_records.labels(batch.topic).observe(len(batch.records))
+        metrics.records.labels(batch.topic).inc(len(batch.records))
+        metrics.updates.labels("applied").inc(outcome.updates_applied)
+        metrics.updates.labels("known").inc(outcome.updates_known)
+        metrics.updates.labels("gap").inc(len(outcome.gaps))
+        metrics.entries.inc(outcome.entries)
+        metrics.milestones.inc(outcome.milestones)
+        for gap in outcome.gaps:
+            if gap.first:
+                metrics.gaps.labels(gap.kind).inc()
+        for reason, number in outcome.dead_letters.items():
+            metrics.count_dead_letters(reason, number)
+
+    def _look_around(self, consumer: Consumer) -> None:
+        """Now and then, see how far behind we are (which also tells whether the broker is there), and say it."""
+        now = time.monotonic()
+        if now - self._looked_at < self._settings.lag_seconds:
+            return
+        ends = consumer.end_offsets()
+        consumer.commit()
+        places = consumer.positions()
+        for place in self._newest.keys() - places.keys():
+            del self._newest[place]
+            self._metrics.forget_partition(place.topic, place.partition)
+        for topic in (UPDATES.name, DEAD_LETTERS.name):
+            self._metrics.partitions.labels(topic).set(sum(place.topic == topic for place in places))
+        for place, end in ends.items():
+            behind = max(end - places.get(place, end), 0)
+            newest = self._newest.setdefault(place, time.time())
+            labels = (place.topic, str(place.partition))
+            self._metrics.lag_records.labels(*labels).set(behind)
+            self._metrics.lag_seconds.labels(*labels).set(max(time.time() - newest, 0.0) if behind else 0.0)
+        self._looked_at = now
+
+    def _wait_if_transient(self, stop: threading.Event, error: Exception) -> None:
+        if isinstance(error, kafka.errors.KafkaError):
+            if not error.retriable:
+                raise error
+            self._wait(stop, "broker", error)
+        elif is_transient(error):
+            self._wait(stop, "database", error)
+        else:
+            raise error
+
+    def _wait(self, stop: threading.Event, cause: Cause, error: Exception) -> None:
+        """Wait before the next attempt. Raises the error itself when this has gone on for too long."""
+        seconds = self._retries.delay_seconds(error)
+        self._metrics.retries.labels(cause).inc()
+        self._reason = f"{cause} in the way: {error}"
+        log.warning("sink_waits", cause=cause, seconds=round(seconds, 2), reason=str(error))
+        stop.wait(seconds)
+
+
+def pieces(records: Sequence[Record], records_max: int, bytes_max: int) -> Iterator[Sequence[Record]]:
+    """Cut records into pieces of at most so many records and bytes; one larger record is a piece by itself."""
+    start, size = 0, 0
+    for index, record in enumerate(records):
+        record_size = len(record.key or b"") + len(record.value or b"")
+        if index > start and (index - start >= records_max or size + record_size > bytes_max):
+            yield records[start:index]
+            start, size = index, 0
+        size += record_size
+    if start < len(records):
+        yield records[start:]

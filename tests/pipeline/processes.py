@@ -1,0 +1,43 @@
+"""The real processes, as operations starts them: `cercles worker`, `cercles sink`."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SECONDS_TO_STOP_MAX = 10
+
+
+class CerclesProcess:
+    """One process of ours, its output in a file."""
+
+    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._environment = environment
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cercles", self.name],
+                env=os.environ | self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill_and_restart(self) -> None:
+        """End it by SIGKILL and start another in its place."""
+        self.kill()
+        self._process = self._start()
+
+    def kill(self) -> None:
+        """End it by SIGKILL, if it still runs."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """End it by SIGTERM. Raises subprocess.TimeoutExpired when it takes longer than promised."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(SECONDS_TO_STOP_MAX)
