@@ -13,8 +13,11 @@ from cercles.settings import LogSettings
 OURS: Final = ("cercles", "producers", "stream_processors", "sinks", "readers")
 """Root packages whose loggers follow CERCLES_LOG_LEVEL also below INFO."""
 
-TALKATIVE: Final = ("kafka", "aiokafka", "faust", "mode", "httpx", "httpcore", "uvicorn.access", "alembic")
-"""Libraries that tell of every request or rebalance at INFO: only their warnings are kept."""
+TALKATIVE: Final = ("kafka", "aiokafka", "faust", "mode", "httpx", "httpcore", "uvicorn", "alembic")
+"""Libraries that tell of every request, rebalance or start at INFO: only their warnings are kept."""
+
+NERVOUS: Final = ("kafka.net.selector",)
+"""Warns of every callback that took a tenth of a second, which on a busy machine is no news."""
 
 
 def configure_logs(settings: LogSettings) -> None:
@@ -46,6 +49,8 @@ def configure_logs(settings: LogSettings) -> None:
         logging.getLogger(name).setLevel(level)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in NERVOUS:
+        logging.getLogger(name).setLevel(max(level, logging.ERROR))
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

@@ -137,12 +137,13 @@ def _circles(campaign: Campaign) -> RenderableType:
     table.add_column(ratio=1)
     for _ in range(2):
         table.add_column(justify="right", no_wrap=True)
-    largest_minor = max([1, *(circle.pledged_minor for circle in campaign.circles)])
+    # On one scale with the goal, so that a person sees the circles fill.
+    whole_minor = max(campaign.totals.goal_minor // 2, *(circle.pledged_minor for circle in campaign.circles), 1)
     for circle in campaign.circles:
         style = CIRCLE_STYLES[circle.circle]
         table.add_row(
             Text(circle.circle.replace("_", " "), style=style),
-            Bar(circle.pledged_minor, largest_minor, style),
+            Bar(circle.pledged_minor, whole_minor, style),
             money(circle.pledged_minor, campaign.totals.currency),
             _backers(circle.backers),
         )

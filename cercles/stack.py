@@ -10,7 +10,7 @@ from typing import Final
 import httpx
 
 from cercles.data_directory import DataDirectory
-from cercles.embedded.jars import Progress
+from cercles.embedded.jars import ensure_jars, progress_bar
 from cercles.embedded.kafka import EmbeddedKafka
 from cercles.parts import BrokerPart, ChildProcess
 from cercles.ports import LOOPBACK, free_ports
@@ -23,11 +23,9 @@ from schemas.topics import PARTITIONS_EMBEDDED
 from sinks.migrate import upgrade
 
 STAGES: Final[tuple[tuple[ProcessName, ...], ...]] = (
-    ("exporter", "reader"),
-    ("sink",),
+    ("exporter", "reader", "sink"),
     ("worker",),
-    ("clock",),
-    ("gateway",),
+    ("clock", "gateway"),
 )
 """In the order of starting, after the broker. The opposite order stops what takes events in first, so that everything
 taken in can still pass through."""
@@ -64,7 +62,6 @@ class Stack:
         *,
         ports: Ports | None = None,
         say: Callable[[str], None],
-        progress: Progress | None = None,
     ) -> None:
         self._directory = directory
         self._doors = doors
@@ -84,7 +81,7 @@ class Stack:
         self.exporter_url: Final = f"http://{LOOPBACK}:{self._listening['exporter']}/metrics"
         self.bootstrap_servers: Final = f"{LOOPBACK}:{self._kafka_port}"
         # A fixed port: the processes keep the broker's address when it is restarted.
-        self._broker = BrokerPart(EmbeddedKafka(directory.kafka, port=self._kafka_port, progress=progress))
+        self._broker = BrokerPart(EmbeddedKafka(directory.kafka, port=self._kafka_port))
         processes = [[self._process(name) for name in stage] for stage in STAGES]
         self._supervisor = Supervisor([[self._broker], *processes], say=say)
 
@@ -93,6 +90,9 @@ class Stack:
 
         Raises StartError, `ensure_jars`' JarsError, PartitionsDifferError, and the errors of Kafka and the database.
         """
+        # With a bar of its own, which must be gone before anything else is drawn.
+        with progress_bar() as progress:
+            ensure_jars(progress=progress)
         self._say("starting Apache Kafka")
         self._broker.start()
         self._say("making topics and tables")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cercles.attendance import Attendance, NotReadyError
 from cercles.data_directory import DataDirectory, DataDirectoryError
 from cercles.display import Display
-from cercles.embedded.jars import JarsError, progress_bar
+from cercles.embedded.jars import JarsError
 from cercles.interruption import Interrupted, interruptible
 from cercles.logs import configure_logs
 from cercles.parts import StartError
@@ -63,8 +63,7 @@ def keep_up(data: Path, ports: Ports) -> int:
 
 def _run(directory: DataDirectory, ports: Ports, display: Display) -> None:
     with ExitStack() as undo:
-        progress = undo.enter_context(progress_bar())
-        stack = Stack(directory, Doors((EXAMPLE,), (EXAMPLE,)), ports=ports, say=display.say, progress=progress)
+        stack = Stack(directory, Doors((EXAMPLE,), (EXAMPLE,)), ports=ports, say=display.say)
         undo.callback(stack.stop)
         undo.callback(display.say, "stopping")
         stack.prepare()

@@ -46,13 +46,15 @@ class Watch:
         self._seen = {one.campaign_id: one.as_of for one in page.campaigns}
         if self._campaign_id is None and changed:
             self._show(changed[0] if self._shown not in changed else str(self._shown))
-        stored = sum(int(position.partition(":")[2]) + 1 for position in page.as_of)
+        stored = sum(_offset(position) + 1 for position in page.as_of)
         pipeline = Pipeline(stored=stored)
         if self._shown is None or self._shown not in self._seen:
             return Scene(None, pipeline=pipeline)
         campaign = self._get(f"/v1/campaigns/{self._shown}", Campaign)
-        milestones = self._read_milestones(self._shown)[-MILESTONES_KEPT_MAX:]
-        return Scene(campaign, tuple(milestones), pipeline, more_campaigns=len(self._seen) - 1)
+        said = self._read_milestones(self._shown)[-MILESTONES_KEPT_MAX:]
+        # The second answer may be of a later moment than the first; what is shown is of one.
+        said = [milestone for milestone in said if _offset(milestone.position) <= _offset(campaign.as_of)]
+        return Scene(campaign, tuple(said), pipeline, more_campaigns=len(self._seen) - 1)
 
     def _show(self, campaign_id: str) -> None:
         if campaign_id != self._shown:
@@ -73,3 +75,7 @@ class Watch:
         answer = self._client.get(path, params=parameters)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=kind)
+
+
+def _offset(position: str) -> int:
+    return int(position.partition(":")[2])

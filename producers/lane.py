@@ -43,6 +43,8 @@ SILENCE_SECONDS_MAX: Final = 15.0
 REACH_SECONDS_MAX: Final = 1.0
 DISCARD_SECONDS_MAX: Final = 2.0
 
+STOPPING: Final = "this process is stopping"
+
 log = structlog.get_logger(__name__)
 
 
@@ -105,13 +107,13 @@ class Lane:
                 try:
                     self._serve(producer)
                 finally:
-                    self._set_away("the connection to the brokers is being made anew")
+                    self._set_away(STOPPING if self._stopping.is_set() else "the brokers are being connected to anew")
                     self._discard(producer)
                     self._drop_queued()
             except Exception:  # whatever it was, the next attempt starts afresh, and the log has it
                 log.exception("publishing_lane_failed")
                 self._stopping.wait(RECONNECT_SECONDS)
-        self._set_away("this process is stopping")
+        self._set_away(STOPPING)
 
     def _serve(self, producer: KafkaProducer) -> None:
         self._suspect.clear()
@@ -224,7 +226,7 @@ class Lane:
         self._heard_at = time.monotonic()
         if reason is None:
             log.info("broker_connected", bootstrap_servers=self._connection.bootstrap_servers)
-        else:
+        elif reason != STOPPING:
             log.warning("broker_away", reason=reason)
 
     def _discard(self, producer: KafkaProducer) -> None:

@@ -89,6 +89,11 @@ class Publisher:
         """Return why nothing can be written just now, or None."""
         return self._lane.away
 
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """How many events, and how many bytes of them, wait for the broker."""
+        return self._events_in_flight, self._bytes_in_flight
+
     async def publish(self, records: Sequence[Record]) -> list[Position]:
         """Write the records in this order and return the position of each, after all have been acknowledged.
 

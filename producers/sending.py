@@ -94,11 +94,14 @@ def batches(lines: Iterable[Line], events_max: int = BATCH_EVENTS_DEFAULT) -> It
     size_bytes = 2  # the brackets
     for line in lines:
         more_bytes = len(line.content) + 1  # and a comma
-        if batch and (len(batch) == events_max or size_bytes + more_bytes > BATCH_BYTES_MAX):
+        if batch and size_bytes + more_bytes > BATCH_BYTES_MAX:
             yield batch
             batch, size_bytes = [], 2
         batch.append(line)
         size_bytes += more_bytes
+        if len(batch) == events_max:
+            yield batch
+            batch, size_bytes = [], 2
     if batch:
         yield batch
 

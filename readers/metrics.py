@@ -49,8 +49,10 @@ class ReaderMetrics:
             "Reads turned away because too many stood in line",
             registry=self.registry,
         )
-        self.reads_queued = Gauge(
-            "cercles_reader_reads_queued", "Reads that stand in line for a thread", registry=self.registry
+        self.reads_outstanding = Gauge(
+            "cercles_reader_reads_outstanding",
+            "Reads of the database under way or in line for a thread",
+            registry=self.registry,
         )
         self.waiters = Gauge("cercles_reader_waiters", "Requests that wait for a position", registry=self.registry)
         self.waits = Counter(

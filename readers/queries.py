@@ -10,7 +10,6 @@ from readers.progress import read_progress
 from schemas.fields import CIRCLES
 from schemas.money import format_amount
 from schemas.tables import DAY_TOTALS, campaign_totals, campaigns, circle_totals, ledger_entries, milestones
-from schemas.updates import CampaignStatus
 
 # A campaign has its row of totals from the update that launched it on. The goal is the one that percent was made with.
 _CAMPAIGNS: Final[Select[Any]] = select(
@@ -33,7 +32,7 @@ class CampaignUnknownError(LookupError):
 
 
 def read_campaigns(
-    connection: Connection, *, status: CampaignStatus | None, after_id: str | None, limit: int
+    connection: Connection, *, status: str | None, after_id: str | None, limit: int
 ) -> answers.Campaigns:
     """Return the campaigns whose ids follow `after_id`, those of one status if it is named, at most `limit`."""
     query = _CAMPAIGNS.order_by(campaign_totals.c.campaign_id).limit(limit + 1)

@@ -94,7 +94,6 @@ class Snapshots:
         self._threads = anyio.CapacityLimiter(at_once)
         self._outstanding = 0
         self._outstanding_max = at_once + queued_max
-        self._at_once = at_once
 
     async def read(self, question: Callable[[Connection], _Answer]) -> _Answer:
         """Return what `question` answers from one snapshot.
@@ -103,7 +102,7 @@ class Snapshots:
         """
         if self._outstanding >= self._outstanding_max:
             self._metrics.reads_refused.inc()
-            raise ReadsQueueFullError
+            raise ReadsQueueFullError("too many requests stand in line for the database")
         began = time.perf_counter()
         self._count(+1)
         try:
@@ -119,4 +118,4 @@ class Snapshots:
 
     def _count(self, change: int) -> None:
         self._outstanding += change
-        self._metrics.reads_queued.set(max(0, self._outstanding - self._at_once))
+        self._metrics.reads_outstanding.set(self._outstanding)

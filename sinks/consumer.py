@@ -17,7 +17,13 @@ from sinks.records import Record
 from sinks.settings import SinkSettings
 
 REQUEST_SECONDS_MAX: Final = 3
-"""Longest wait for an answer of the broker, except for records."""
+"""Longest wait for an answer that this sink asks for itself."""
+
+ANSWER_SECONDS_MAX: Final = 8
+"""Longest wait for one answer that kafka-python asks for by itself."""
+
+METADATA_SECONDS_MAX: Final = 60
+"""How old kafka-python's view of topics and brokers may be."""
 
 CLOSE_SECONDS_MAX: Final = 3
 SESSION_SECONDS: Final = 15
@@ -59,6 +65,8 @@ class Consumer:
                 max_poll_records=settings.transaction_records_max,
                 fetch_max_bytes=FETCH_BYTES_MAX,
                 max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+                request_timeout_ms=ANSWER_SECONDS_MAX * 1000,
+                metadata_max_age_ms=METADATA_SECONDS_MAX * 1000,
                 session_timeout_ms=SESSION_SECONDS * 1000,
                 heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
                 bootstrap_timeout_ms=REQUEST_SECONDS_MAX * 1000,
@@ -75,7 +83,13 @@ class Consumer:
     def subscribe(self) -> None:
         """Join the group. Raises UnknownTopicOrPartitionError while a topic does not exist."""
         self.topic_ids()
-        self._consumer.subscribe(topics=list(_TOPICS), listener=_Listener(self))
+        if not self._consumer.subscription():
+            self._consumer.subscribe(topics=list(_TOPICS), listener=_Listener(self))
+        # An answer about no topic may have been on its way while subscribing; kafka-python then takes that one for the
+        # whole truth for metadata_max_age_ms, and the group's leader would share out nothing. Asking cures it.
+        for name in _TOPICS:
+            if not self._consumer.partitions_for_topic(name):
+                raise UnknownTopicOrPartitionError(f"the broker does not tell the partitions of {name} yet")
 
     @property
     def joined(self) -> bool:

@@ -16,6 +16,9 @@ def demo(
     pace: Annotated[
         float, typer.Option(min=0, max=PACE_SECONDS_MAX, help="Seconds that telling the story takes; 0: no pauses.")
     ] = PACE_SECONDS,
+    story: Annotated[
+        Path | None, typer.Option(help="Tell the story of this file instead; it has the form of the built-in one.")
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Keep the data in this new directory, instead of a temporary one.", show_default=False),
@@ -33,4 +36,4 @@ def demo(
     """
     from cercles.demo.show import show  # noqa: PLC0415 - `cercles --help` should not wait for it
 
-    raise typer.Exit(show(as_json=json, stay=stay, pace_seconds=pace, data=data))
+    raise typer.Exit(show(as_json=json, stay=stay, pace_seconds=pace, story_path=story, data=data))

@@ -11,8 +11,8 @@ import msgspec
 
 from readers.answers import Event, EventStatus
 
-ANSWER_SECONDS_MAX: Final = 30.0
-"""Longer than the reader itself waits."""
+ANSWER_SECONDS_MAX: Final = 2.0
+"""Longest wait for one answer, so that a demo that is interrupted does not have to wait for the reader's patience."""
 
 RETRY_SECONDS: Final = 0.25
 _LATER: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.NOT_FOUND})

@@ -18,10 +18,9 @@ from cercles.demo import examination
 from cercles.demo.examination import Difference
 from cercles.demo.follower import Follower
 from cercles.demo.letters import STRIPE_ACCOUNT
-from cercles.demo.story import ADMIN, STRIPE, Again, Story
+from cercles.demo.story import ADMIN, STRIPE, Again, Chapter, Story
 from cercles.demo.storyteller import Storyteller
 from cercles.display import Display
-from cercles.embedded.jars import Progress
 from cercles.panel import Pipeline
 from cercles.stack import Doors, Stack
 from cercles.watch import Watch
@@ -53,13 +52,11 @@ class Result:
 class Performance:
     """Performs a story in a data directory."""
 
-    def __init__(
-        self, story: Story, directory: DataDirectory, display: Display, *, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, story: Story, directory: DataDirectory, display: Display) -> None:
         self._story = story
         self._directory = directory
         self._display = display
-        self._stack = Stack(directory, doors_of(story), say=display.say, progress=progress)
+        self._stack = Stack(directory, doors_of(story), say=display.say)
         self._addresses = {
             "write": self._stack.gateway_url,
             "read": f"{self._stack.reader_url}/v1/campaigns/{story.campaign.id}",
@@ -157,9 +154,7 @@ class _Script:
         try:
             self._teller.launch()
             all_steps = self._teller.steps()
-            captions = [
-                f"day {chapter.day}: {chapter.title}" for chapter in self._story.chapters for _ in chapter.steps
-            ]
+            captions = [_caption(chapter) for chapter in self._story.chapters for _ in chapter.steps]
             began = time.monotonic()
             for number, step in enumerate(all_steps):
                 due = began + self._pace_seconds * number / len(all_steps)
@@ -177,6 +172,10 @@ def doors_of(story: Story) -> Doors:
     used = {line.door for chapter in story.chapters for line in chapter.steps if not isinstance(line, Again)}
     sources = {door for door in used if door is not None} - {ADMIN, STRIPE}
     return Doors(tuple(sorted(sources)), (STRIPE_ACCOUNT,))
+
+
+def _caption(chapter: Chapter) -> str:
+    return f"{-chapter.day} {'day' if chapter.day == -1 else 'days'} ago: {chapter.title}"
 
 
 def _settled(telling: "Future[None]", following: "Future[None]") -> Callable[[], bool]:

@@ -18,10 +18,10 @@ from cercles.data_directory import DataDirectory, DataDirectoryError
 from cercles.demo import report
 from cercles.demo.follower import UnansweredError
 from cercles.demo.performance import Performance, Result, UnsettledError
-from cercles.demo.story import load
+from cercles.demo.story import LES_ANGES_ANONYMES, StoryError, load
 from cercles.demo.storyteller import NotTakenError
 from cercles.display import Display
-from cercles.embedded.jars import JarsError, progress_bar
+from cercles.embedded.jars import JarsError
 from cercles.interruption import Interrupted, interruptible
 from cercles.logs import configure_logs
 from cercles.parts import StartError
@@ -47,6 +47,7 @@ _FAILURES: Final = (
     NotTakenError,
     SQLAlchemyError,
     StartError,
+    StoryError,
     StoryDiffersError,
     UnansweredError,
     UnsettledError,
@@ -55,7 +56,7 @@ _FAILURES: Final = (
 """What can go wrong on a machine; anything else is a defect, and shows its traceback."""
 
 
-def show(*, as_json: bool, stay: bool, pace_seconds: float, data: Path | None) -> int:
+def show(*, as_json: bool, stay: bool, pace_seconds: float, story_path: Path | None, data: Path | None) -> int:
     """Run the demo; return its exit code. Progress goes to standard error, the result to standard output.
 
     `pace_seconds` is what telling the story takes at least; `data` a directory to keep, else a temporary one is used,
@@ -65,7 +66,9 @@ def show(*, as_json: bool, stay: bool, pace_seconds: float, data: Path | None) -
     with Display() as display:
         try:
             with interruptible(), _directory(data, display) as directory:
-                return _perform(directory, display, as_json=as_json, stay=stay, pace_seconds=pace_seconds)
+                story = load(story_path or LES_ANGES_ANONYMES)
+                performance = Performance(story, directory, display)
+                return _perform(performance, display, as_json=as_json, stay=stay, pace_seconds=pace_seconds)
         except Interrupted as interruption:
             display.say(f"interrupted by {interruption}")
             return EXIT_INTERRUPTED
@@ -74,10 +77,8 @@ def show(*, as_json: bool, stay: bool, pace_seconds: float, data: Path | None) -
             return 1
 
 
-def _perform(directory: DataDirectory, display: Display, *, as_json: bool, stay: bool, pace_seconds: float) -> int:
+def _perform(performance: Performance, display: Display, *, as_json: bool, stay: bool, pace_seconds: float) -> int:
     with ExitStack() as stack:
-        progress = stack.enter_context(progress_bar())
-        performance = Performance(load(), directory, display, progress=progress)
         attendance = stack.enter_context(performance.stage())
         result = performance.tell(attendance, pace_seconds)
         if stay and not result.differences:

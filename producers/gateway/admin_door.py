@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from litestar import Request, Response, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from pydantic import SecretStr
 
 from producers.gateway.answers import Accepted, Receipt, ShareReceipt
@@ -26,7 +27,7 @@ TOKEN_BYTES: Final = 18
 """Random bytes of a share token: 144 bits that nobody guesses, 24 characters of the alphabet of ids."""
 
 _REFUSALS: Final = (400, 401, 408, 413, 415, 422, 503)
-_DIGEST_HEX_DIGITS: Final = 16
+_DIGEST_HEX_DIGITS: Final = 32
 
 D = TypeVar("D", bound=Data)
 
@@ -51,7 +52,7 @@ class AdminDoor:
             status_code=HTTPStatus.ACCEPTED,
             responses=refusals(*_REFUSALS),
         )
-        async def launch_campaign(request: Request[Any, Any, Any], campaign_id: str) -> Response[Receipt]:
+        async def launch_campaign(request: Request[Any, Any, Any], campaign_id: FromPath[str]) -> Response[Receipt]:
             data = await self._read(request, CampaignLaunchedData, {"campaign_id": campaign_id})
             event = CampaignLaunched(
                 specversion="1.0", id=launch_id(data), source=SOURCE, time=self._premises.now(), data=data
@@ -68,7 +69,7 @@ class AdminDoor:
             status_code=HTTPStatus.ACCEPTED,
             responses=refusals(*_REFUSALS),
         )
-        async def mint_share(request: Request[Any, Any, Any], campaign_id: str) -> Response[ShareReceipt]:
+        async def mint_share(request: Request[Any, Any, Any], campaign_id: FromPath[str]) -> Response[ShareReceipt]:
             token = secrets.token_urlsafe(TOKEN_BYTES)
             data = await self._read(request, SharePostedData, {"campaign_id": campaign_id, "share_token": token})
             event = SharePosted(
@@ -114,4 +115,4 @@ def launch_id(data: CampaignLaunchedData) -> str:
     """Return the CloudEvents id of a launch: the same terms have the same id, however often they are sent."""
     # Without the owner, who is not to be guessed from it.
     terms = msgspec.json.encode(msgspec.structs.replace(data, owner_id="-"), order="deterministic")
-    return f"launch:{data.campaign_id}:{hashlib.sha256(terms).hexdigest()[:_DIGEST_HEX_DIGITS]}"
+    return f"launch:{hashlib.sha256(terms).hexdigest()[:_DIGEST_HEX_DIGITS]}"

@@ -7,8 +7,8 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
-from producers.gateway import openapi
 from producers.gateway.admin_door import AdminDoor
+from producers.gateway.openapi import document_door
 from producers.gateway.posting import Posting
 from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem, ProblemAnswers
@@ -38,13 +38,15 @@ def make_app(
         now=now,
         body_seconds=settings.body_seconds,
     )
-    sources = SourceDoor(SourceSignatures(settings.sources), premises)
-    stripe = StripeDoor(StripeSignatures(settings.stripe_accounts, now), premises)
-    admin = AdminDoor(settings.admin_key, premises)
+    doors = [
+        SourceDoor(SourceSignatures(settings.sources), premises).handler(),
+        StripeDoor(StripeSignatures(settings.stripe_accounts, now), premises).handler(),
+        *AdminDoor(settings.admin_key, premises).handlers(),
+    ]
     answers = ProblemAnswers(metrics)
     app = Litestar(
-        route_handlers=[sources.handler(), stripe.handler(), *admin.handlers()],
-        openapi_config=openapi.config(),
+        route_handlers=[*doors, document_door(doors)],
+        openapi_config=None,
         exception_handlers={
             Problem: answers.of_problem,
             HTTPException: answers.of_framework,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from producers.gateway.answers import Receipt
 from producers.gateway.bodies import BATCH_BYTES_MAX, EVENT_BYTES_MAX, content_type, read_body
@@ -39,7 +40,7 @@ class SourceDoor:
             status_code=HTTPStatus.ACCEPTED,
             responses=refusals(400, 401, 408, 413, 415, 422, 503),
         )
-        async def post_events(request: Request[Any, Any, Any], source: str) -> Response[Receipt]:
+        async def post_events(request: Request[Any, Any, Any], source: FromPath[str]) -> Response[Receipt]:
             batched = content_type(request, CONTENT_TYPE, BATCH_CONTENT_TYPE) == BATCH_CONTENT_TYPE
             body = await read_body(
                 request, BATCH_BYTES_MAX if batched else EVENT_BYTES_MAX, self._premises.body_seconds

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import structlog
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from producers.gateway.answers import Receipt
 from producers.gateway.bodies import WEBHOOK_BYTES_MAX, read_body, refuse_encoded
@@ -43,7 +44,7 @@ class StripeDoor:
             status_code=HTTPStatus.ACCEPTED,
             responses=refusals(400, 401, 408, 413, 415, 503) | ignored(),
         )
-        async def receive_stripe_webhook(request: Request[Any, Any, Any], account: str) -> Response[Receipt]:
+        async def receive_stripe_webhook(request: Request[Any, Any, Any], account: FromPath[str]) -> Response[Receipt]:
             refuse_encoded(request)
             body = await read_body(request, WEBHOOK_BYTES_MAX, self._premises.body_seconds)
             self._verify(request, account, body)

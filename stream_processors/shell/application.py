@@ -1,6 +1,7 @@
 """The Faust application: one agent that hands every batch to the lane of its partition."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -13,14 +14,18 @@ from stream_processors.shell.lane import Delivery
 from stream_processors.shell.transport import BatchSchema
 
 
-def make_application(settings: WorkerSettings) -> faust.App:
-    """Return the application, not started. Its settings answer the traps of Faust that docs/adr/0002 lists."""
+def make_application(settings: WorkerSettings, data_directory: Path) -> faust.App:
+    """Return the application, not started. Its settings answer the traps of Faust that docs/adr/0002 lists.
+
+    Faust makes `data_directory`, for tables that we do not have; nothing is ever in it.
+    """
     kafka = settings.kafka
     return faust.App(
         settings.group,
         broker=";".join(f"cercles://{server}" for server in kafka.bootstrap_servers.split(",")),
         broker_credentials=_credentials(kafka),
         store="memory://",
+        datadir=data_directory,
         consumer_auto_offset_reset="earliest",
         topic_allow_declare=False,
         topic_disable_leader=True,

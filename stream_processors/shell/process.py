@@ -1,10 +1,12 @@
 """The worker process: a Faust application, its producer, and a lane for every partition it has been given."""
 
 import asyncio
+import tempfile
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -103,14 +105,15 @@ class WorkerProcess:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
-        asyncio.run(self._work(stop))
+        with tempfile.TemporaryDirectory(prefix="cercles-worker-") as directory:
+            asyncio.run(self._work(stop, Path(directory)))
 
-    async def _work(self, stop: threading.Event) -> None:
+    async def _work(self, stop: threading.Event, directory: Path) -> None:
         settings = self._settings
         log_id, partitions = await asyncio.to_thread(_describe_log, settings.kafka)
         producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
         await producer.start()
-        application: Any = make_application(settings)
+        application: Any = make_application(settings, directory)
         self._application = application
         lanes = self._lanes = _Lanes(
             LaneSetting(

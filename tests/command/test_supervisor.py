@@ -155,12 +155,13 @@ def test_children_are_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> No
 
 
 def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
-    """kill -9 of the supervisor ends its children too, even one that ignores SIGTERM."""
+    """SIGKILL of the supervisor ends its children too, even one that ignores SIGTERM."""
     supervisor = f"""
         import os, sys, time
         from pathlib import Path
         from cercles.parts import ChildProcess
-        child = ChildProcess("w", [sys.executable, "-c", {textwrap.dedent(STUBBORN)!r}], dict(os.environ), Path("w.log"))
+        command = [sys.executable, "-c", {textwrap.dedent(STUBBORN)!r}]
+        child = ChildProcess("w", command, dict(os.environ), Path("w.log"))
         child.start()
         print(child.pid, flush=True)
         time.sleep(60)

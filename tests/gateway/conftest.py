@@ -1,7 +1,7 @@
 """A real gateway on a free port, whose log is in memory."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -35,7 +35,7 @@ class RunningGateway:
         return self.registry.get_sample_value(name, labels) or 0
 
 
-def running(chosen: GatewaySettings) -> Iterator[RunningGateway]:
+def running(chosen: GatewaySettings) -> Generator[RunningGateway]:
     """Run a gateway with these settings until the generator is closed."""
     registry, log, stop = CollectorRegistry(), FakeLog(), threading.Event()
     listening = listen("127.0.0.1", 0)
@@ -64,8 +64,15 @@ def gateway(running_gateway: RunningGateway) -> RunningGateway:
     return running_gateway
 
 
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[httpx.Client]:
-    """A client of the gateway."""
-    with httpx.Client(base_url=gateway.url, timeout=10) as client:
+@pytest.fixture(scope="session")
+def session_client(running_gateway: RunningGateway) -> Iterator[httpx.Client]:
+    """A client of the gateway, made once: making one costs more than most tests."""
+    with httpx.Client(base_url=running_gateway.url, timeout=10) as client:
         yield client
+
+
+@pytest.fixture
+def client(gateway: RunningGateway, session_client: httpx.Client) -> httpx.Client:
+    """A client of the gateway, whose log is empty."""
+    assert gateway.log.records == []
+    return session_client

@@ -1,6 +1,7 @@
 """A log in memory, with the manners of the real publisher."""
 
 import asyncio
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -8,16 +9,18 @@ from collections.abc import Sequence
 from producers.publishing import BrokerAwayError, Position, Record
 
 PARTITIONS = 4
+HELD_SECONDS_MAX = 10.0
 
 
 class FakeLog:
-    """Keeps what is published. `away` makes it refuse; `hold` makes it wait until that is set."""
+    """Keeps what is published. `away` makes it refuse; while `held` is not set, it waits."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.away = False
         self.fault: Exception | None = None
-        self.hold: asyncio.Event | None = None
+        self.held = threading.Event()
+        self.held.set()
         self._ends: Counter[tuple[str, int]] = Counter()
 
     async def publish(self, records: Sequence[Record]) -> list[Position]:
@@ -26,8 +29,8 @@ class FakeLog:
             raise self.fault
         if self.away:
             raise BrokerAwayError("the broker is away")
-        if self.hold is not None:
-            await self.hold.wait()
+        if not self.held.is_set():
+            await asyncio.to_thread(self.held.wait, HELD_SECONDS_MAX)
         return [self._append(record) for record in records]
 
     def not_ready(self) -> str | None:
@@ -37,7 +40,8 @@ class FakeLog:
     def reset(self) -> None:
         """Forget everything but how far the partitions have come."""
         self.records.clear()
-        self.away, self.fault, self.hold = False, None, None
+        self.away, self.fault = False, None
+        self.held.set()
 
     def _append(self, record: Record) -> Position:
         partition = zlib.crc32(record.value if record.key is None else record.key) % PARTITIONS

@@ -15,6 +15,7 @@ from producers.settings import GatewaySettings, PseudonymSettings, SourceSecrets
 SOURCE = "shop"
 SOURCE_SECRET = "whsec_" + base64.b64encode(b"current-secret-of-the-shop-01").decode()
 SOURCE_SECRET_BEFORE = "whsec_" + base64.b64encode(b"previous-secret-of-the-shop-0").decode()
+SOURCE_SECRET_OF_ANOTHER = "whsec_" + base64.b64encode(b"a-secret-that-nobody-knows-01").decode()
 ACCOUNT = "acme"
 STRIPE_SECRET = "whsec_stripe-current-secret-01"
 STRIPE_SECRET_BEFORE = "whsec_stripe-previous-secret-0"

@@ -190,9 +190,14 @@ class NaiveCampaign:
         first = [sighting for sighting in self.sightings(pledge_id) if sighting.made_at == made_at]
         return min((sighting.share_token for sighting in first if sighting.share_token is not None), default=None)
 
-    def backer(self, pledge_id: str) -> str | None:
+    def naming(self, pledge_id: str) -> tuple[datetime, str] | None:
+        """Return the earliest-made sighting that names a backer: its moment and the backer."""
         naming = [(one.made_at, one.backer_id) for one in self.sightings(pledge_id) if one.backer_id is not None]
-        return min(naming)[1] if naming else None
+        return min(naming, default=None)
+
+    def backer(self, pledge_id: str) -> str | None:
+        naming = self.naming(pledge_id)
+        return None if naming is None else naming[1]
 
     def circle(self, pledge_id: str) -> tuple[AnyCircle, UnattributedReason | None]:
         shares = {one.event.data.share_token: one.event.data for one in self.log if isinstance(one.event, SharePosted)}

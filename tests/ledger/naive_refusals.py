@@ -40,13 +40,12 @@ def _refusal_of_fact(campaign: NaiveCampaign, event: LogEvent) -> RefusalReason 
     sources = {*launch.sources, "admin"} if isinstance(event, SharePosted | ShareVisited) else set(launch.sources)
     if event.source not in sources:
         return "source_not_allowed"
-    if getattr(event.data, "currency", launch.currency) != launch.currency:
-        return "currency_mismatch"
+    in_currency = getattr(event.data, "currency", launch.currency) == launch.currency
     fact, never_changing = fixed(event)
     known = [fixed(one.event) for one in campaign.log]
-    if any(other == fact and value != never_changing for other, value in known):
+    if any(other == fact and (value != never_changing or not in_currency) for other, value in known):
         return "conflicting_duplicate"
-    return None
+    return None if in_currency else "currency_mismatch"
 
 
 def _refusal_of_amendment(campaign: NaiveCampaign, event: CampaignAmended) -> RefusalReason | None:
@@ -59,9 +58,10 @@ def _refusal_of_amendment(campaign: NaiveCampaign, event: CampaignAmended) -> Re
         return "campaign_closed"
     if data.closes_at is None:
         return None
-    if event.time >= campaign.term("closes_at") or data.closes_at <= event.time:
-        return "campaign_closed"
-    return "invalid_event" if data.closes_at <= campaign.launch.opens_at else None
+    if data.closes_at <= campaign.launch.opens_at:
+        return "invalid_event"
+    too_late = event.time >= campaign.term("closes_at") or data.closes_at <= event.time
+    return "campaign_closed" if too_late else None
 
 
 def _refusal_of_close(campaign: NaiveCampaign, event: CampaignClosed) -> RefusalReason | None:

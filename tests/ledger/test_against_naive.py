@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from schemas.events import CampaignLaunched, LogEvent, PledgeEvent, ShareEvent, StretchGoal
+from schemas.events import CampaignLaunched, LogEvent, PledgeEvent, ShareEvent
 from tests.ledger.comparison import (
     check_entries,
     check_numbers,
@@ -75,7 +75,15 @@ captures = st.sampled_from(["k0", "k1", "k2"])
 refunds = st.sampled_from(["r0", "r1"])
 disputes = st.sampled_from(["d0", "d1"])
 revisions = st.integers(1, 4)
-deadlines = st.sampled_from([*DEADLINES, EARLY, OPENS])
+new_terms = st.fixed_dictionaries(
+    {},
+    optional={
+        "title": st.sampled_from(["A title", "Another title"]),
+        "goal_minor": goals,
+        "stretch_goals": stretch_goals(),
+        "closes_at": st.sampled_from([*DEADLINES, EARLY, OPENS]),
+    },
+).filter(bool)
 amended_at = st.sampled_from([AMENDED_AT] * 3 + [*DEADLINES, EARLY - timedelta(hours=1)])
 closed_at = st.sampled_from([deadline + timedelta(hours=hours) for deadline in DEADLINES for hours in HOURS])
 
@@ -113,28 +121,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def launch_again(self, event: CampaignLaunched) -> None:
         self.hear(event)
 
-    @rule(
-        campaign=campaigns,
-        revision=revisions,
-        at=amended_at,
-        goal=st.none() | goals,
-        title=st.none() | st.sampled_from(["A title", "Another title"]),
-        stretch=st.none() | stretch_goals(),
-        deadline=st.none() | deadlines,
-    )
-    def amend(
-        self,
-        campaign: str,
-        revision: int,
-        at: Any,
-        goal: int | None,
-        title: str | None,
-        stretch: list[StretchGoal] | None,
-        deadline: Any,
-    ) -> None:
-        terms = {"goal_minor": goal, "title": title, "stretch_goals": stretch, "closes_at": deadline}
-        if all(term is None for term in terms.values()):
-            terms["title"] = "A title"
+    @rule(campaign=campaigns, revision=revisions, at=amended_at, terms=new_terms)
+    def amend(self, campaign: str, revision: int, at: Any, terms: dict[str, Any]) -> None:
         self.hear(amend(revision, at=at, campaign=campaign, **terms))
 
     @rule(campaign=campaigns, deadline=st.sampled_from(DEADLINES), at=closed_at)
@@ -154,13 +142,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(
         pledge=pledges,
         amount=amounts,
-        name=captures,
-        final=st.booleans(),
+        taking=st.fixed_dictionaries({"capture_id": captures, "final": st.booleans()}),
         sighting=sightings(),
         place=priced_places,
     )
-    def capture(self, pledge: str, amount: int, name: str, final: bool, sighting: Any, place: Any) -> None:  # noqa: FBT001 (hypothesis passes it by name)
-        self.hear(capture(pledge, amount, capture_id=name, final=final, **sighting, **place))
+    def capture(self, pledge: str, amount: int, taking: Any, sighting: Any, place: Any) -> None:
+        self.hear(capture(pledge, amount, **taking, **sighting, **place))
 
     @rule(pledge=pledges, revision=revisions, amount=amounts, place=places)
     def promise(self, pledge: str, revision: int, amount: int, place: Any) -> None:

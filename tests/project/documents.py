@@ -1,4 +1,4 @@
-"""The files of the project as the tests of this folder read them."""
+"""The files and settings of the project as the tests of this folder read them."""
 
 import os
 import subprocess
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from pydantic_settings import BaseSettings
+
+from cercles.settings_faults import variable_name
+from cercles.settings_table import settings_classes
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -55,3 +60,13 @@ def prose(page: str) -> str:
         elif not inside:
             kept.append(line)
     return "\n".join(kept)
+
+
+def setting_variables() -> set[str]:
+    """Return the environment variable of every setting; a settings class within another has none of its own."""
+    return {
+        variable_name(kind, name)
+        for kind in settings_classes()
+        for name, field in kind.model_fields.items()
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings))
+    }

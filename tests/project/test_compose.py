@@ -13,9 +13,7 @@ import typer.main
 import yaml
 
 from cercles.commands import app
-from cercles.settings_faults import variable_name
-from cercles.settings_table import settings_classes
-from tests.project.documents import ROOT
+from tests.project.documents import ROOT, setting_variables
 
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
@@ -25,13 +23,12 @@ ONE_SHOTS: Final = ("db", "topics")
 INTERPOLATION: Final = re.compile(r"\$\{(?P<name>\w+)(?P<rest>:[?-][^}]*)?\}")
 
 
-def commands() -> set[str]:
-    command = typer.main.get_command(app)
-    return set(getattr(command, "commands", {}))
-
-
-def variables() -> set[str]:
-    return {variable_name(kind, name) for kind in settings_classes() for name in kind.model_fields}
+def exists(command: list[str]) -> bool:
+    """Whether `cercles` has that command, and that one has the next word as its own, and so on."""
+    commands: Any = typer.main.get_command(app)
+    for word in command:
+        commands = getattr(commands, "commands", {}).get(word)
+    return commands is not None and not hasattr(commands, "commands")
 
 
 def texts(node: Any) -> Iterator[str]:
@@ -71,16 +68,15 @@ def test_broker_is_the_version_that_the_tests_run_on() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_command_exists(name: str) -> None:
-    """A service runs the command of its name."""
-    command = SERVICES[name]["command"]
-    assert command[0] == name
-    assert command[0] in commands()
+    """A service runs the command of its name, and that is a whole command."""
+    assert SERVICES[name]["command"][0] == name
+    assert exists(SERVICES[name]["command"])
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_variables_exist(name: str) -> None:
     """Every variable of a service is a setting: a misspelt one would silently do nothing."""
-    assert set(SERVICES[name]["environment"]) - variables() == set()
+    assert set(SERVICES[name]["environment"]) - setting_variables() == set()
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -12,10 +12,8 @@ import pytest
 import typer.main
 
 from cercles.commands import app
-from cercles.settings_faults import variable_name
-from cercles.settings_table import settings_classes
 from schemas.events import CampaignLaunchedData, Decoding
-from tests.project.documents import ROOT, code_blocks, markdown_files, prose, tracked_files
+from tests.project.documents import ROOT, code_blocks, markdown_files, prose, setting_variables, tracked_files
 
 LINK: Final = re.compile(r"\[[^]]*\]\((?P<target>[^)\s]+)\)")
 HEADING: Final = re.compile(r"^#+ (?P<words>.+?)\s*$", re.MULTILINE)
@@ -89,7 +87,7 @@ def test_readme_shows_the_two_commands() -> None:
 
 def test_variables_that_the_pages_name_exist() -> None:
     """A setting that a page speaks of is one that a process reads."""
-    known = {variable_name(kind, name) for kind in settings_classes() for name in kind.model_fields}
+    known = setting_variables()
     for page in markdown_files():
         named = set(re.findall(r"\bCERCLES_[A-Z_]*[A-Z]\b(?!_)", page.read_text(encoding="utf-8")))
         assert named - known == set(), relative(page)

@@ -4,7 +4,6 @@ from itertools import islice
 from typing import Any
 
 import httpx
-import pytest
 
 from readers.settings import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 from tests.readers.stored import Line, Stored
@@ -12,10 +11,9 @@ from tests.readers.stored import Line, Stored
 ENTRIES = "/v1/campaigns/film/entries"
 
 
-def pages(api: httpx.Client, path: str, limit: int) -> list[dict[str, Any]]:
+def pages(api: httpx.Client, path: str, **parameters: str | int) -> list[dict[str, Any]]:
     """Return all pages, in order."""
     found: list[dict[str, Any]] = []
-    parameters: dict[str, str | int] = {"limit": limit}
     while True:
         found.append(api.get(path, params=parameters).raise_for_status().json())
         if found[-1]["next_cursor"] is None:
@@ -94,7 +92,7 @@ def test_a_filter_holds_over_pages(stored: Stored, api: httpx.Client) -> None:
     """The cursor goes with the filter."""
     for number in range(6):
         stored.campaign(f"campaign-{number}", status="failed" if number % 2 else "open")
-    found = pages(api, "/v1/campaigns?status=failed", limit=2)
+    found = pages(api, "/v1/campaigns", status="failed", limit=2)
     assert [[one["campaign_id"] for one in page["campaigns"]] for page in found] == [
         ["campaign-1", "campaign-3"],
         ["campaign-5"],
@@ -119,11 +117,6 @@ def test_pages_are_bounded(stored: Stored, api: httpx.Client) -> None:
     assert api.get(ENTRIES, params={"limit": PAGE_SIZE_MAX + 1}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/v1/campaigns", "/v1/campaigns/nobody-has-it"])
-def test_an_empty_database_has_an_empty_page(api: httpx.Client, path: str) -> None:
-    """Nothing stored is an answer for the list, and a 404 for one campaign."""
-    response = api.get(path)
-    if path == "/v1/campaigns":
-        assert response.json() == {"as_of": [], "campaigns": [], "next_cursor": None}
-    else:
-        assert response.status_code == 404
+def test_an_empty_database_has_an_empty_page(api: httpx.Client) -> None:
+    """Nothing stored is an answer too."""
+    assert api.get("/v1/campaigns").json() == {"as_of": [], "campaigns": [], "next_cursor": None}

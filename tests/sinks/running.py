@@ -76,8 +76,15 @@ class RunningSink:
     def ended(self) -> BaseException | None:
         """Wait until it ends by itself; return with what."""
         self._thread.join(WAIT_SECONDS_MAX)
-        assert not self._thread.is_alive()
+        alive = self._thread.is_alive()
+        self.give_up()
+        assert not alive, "the sink has not ended by itself"
         return self.error
+
+    def give_up(self) -> None:
+        """Stop it without a look at how: the test has failed already."""
+        self._stop.set()
+        self._thread.join(STOP_SECONDS_MAX)
 
     def stop(self) -> None:
         """Stop it in order. Fails when that takes too long, or when it ended with an error before."""
@@ -99,7 +106,11 @@ class RunningSink:
 def running(settings: SinkSettings) -> Iterator[RunningSink]:
     """Run a sink until the end of the block, and see it stop in time."""
     sink = RunningSink(settings)
-    yield sink
+    try:
+        yield sink
+    except BaseException:
+        sink.give_up()
+        raise
     sink.stop()
 
 

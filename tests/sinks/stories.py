@@ -284,9 +284,9 @@ def assert_rows_tell(engine: Engine, told: Story, lines: int) -> None:
     assert {pledge["pledge_id"]: pledge["pledged_minor"] for pledge in mine["pledges"]} == {
         pledge.pledge_id: pledge.pledged_minor for pledge in told.pledges(0, lines)
     }
-    assert [(entry["log_offset"], entry["entry_number"], entry["pledged_minor"]) for entry in mine["ledger_entries"]] == [
-        (entry.offset, entry.number, entry.pledged_minor) for entry in told.entries(0, lines)
-    ]
+    assert [
+        (entry["log_offset"], entry["entry_number"], entry["pledged_minor"]) for entry in mine["ledger_entries"]
+    ] == [(entry.offset, entry.number, entry.pledged_minor) for entry in told.entries(0, lines)]
     assert [(said["log_offset"], said["milestone_number"]) for said in mine["milestones"]] == [
         (said.offset, said.number) for said in told.milestones(0, lines)
     ]

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -73,9 +74,7 @@ def test_parts_of_a_cut_update_apply_one_after_the_other(engine: Engine, records
     told, topic = story(facts=9), FakePartition()
     end = len(told.lines)
     cuts = [0, 2, 5, 6, end]
-    topic.say(
-        *[told.update(start, stop, complete=stop == end) for start, stop in zip(cuts, cuts[1:], strict=False)][:-1]
-    )
+    topic.say(*[told.update(start, stop, complete=stop == end) for start, stop in pairwise(cuts)][:-1])
     topic.drain(engine, records_max)
     assert_rows_tell(engine, told, 6)
     assert rows(engine, "campaign_totals")[0]["complete"] is False
@@ -329,12 +328,13 @@ def _stories(draw: st.DrawFn) -> list[Story]:
         max_size=6,
     )
     return [
-        Story(f"campaign-{number}", draw(facts), first_offset=number, step=2) for number in range(draw(st.integers(1, 2)))
+        Story(f"campaign-{number}", draw(facts), first_offset=number, step=2)
+        for number in range(draw(st.integers(1, 2)))
     ]
 
 
 @pytest.fixture
-def _drained(engine: Engine) -> Callable[[FakePartition, list[int]], None]:
+def drained(engine: Engine) -> Callable[[FakePartition, list[int]], None]:
     def drain(topic: FakePartition, sizes: list[int]) -> None:
         for size in sizes:
             batch = topic.batch(engine, size)
@@ -348,7 +348,7 @@ def _drained(engine: Engine) -> Callable[[FakePartition, list[int]], None]:
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_updates_in_any_batches_give_what_a_naive_reader_has(
-    engine: Engine, _drained: Callable[[FakePartition, list[int]], None], data: st.DataObject
+    engine: Engine, drained: Callable[[FakePartition, list[int]], None], data: st.DataObject
 ) -> None:
     """Replays, prefixes, suffixes, overlaps and gaps: a reader of one line at a time comes to the same rows."""
     empty(engine)
@@ -367,7 +367,7 @@ def test_any_updates_in_any_batches_give_what_a_naive_reader_has(
             gaps.discard(number)
         elif start > reached[number]:
             gaps.add(number)
-    _drained(topic, data.draw(st.lists(st.integers(1, 4), max_size=5)))
+    drained(topic, data.draw(st.lists(st.integers(1, 4), max_size=5)))
     marks = {row["campaign_id"]: row["gap_offset"] is not None for row in rows(engine, "campaign_totals")}
     assert marks == {stories[number].campaign_id: number in gaps for number in seen}
     for number in seen:

@@ -7,19 +7,21 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from cercles.embedded.kafka import EmbeddedKafka
 from schemas.dead_letters import DeadLetter, Origin, to_record
 from schemas.topics import DEAD_LETTERS, LOG, PARTITIONS_EMBEDDED, UPDATES
 from sinks import migrate
+from sinks.apply import Outcome, apply
 from sinks.database import writing_engine
-from sinks.errors import OtherTopicError, PositionLostError, UnreadableUpdateError
+from sinks.errors import OtherTopicError, PositionLostError, StalePositionError, UnreadableUpdateError
+from sinks.records import Batch
 from tests.sinks.running import (
+    RunningSink,
     positions_of,
     produce,
     running,
-    RunningSink,
     say,
     sink_program,
     sink_settings,
@@ -44,7 +46,7 @@ def _assert_told(url: str, *stories: Story) -> None:
 def _execute(url: str, statement: str) -> None:
     engine = writing_engine(url)
     with engine.begin() as connection:
-        connection.execute(text(statement))
+        connection.execute(text(statement), {"topic": UPDATES.name})
     engine.dispose()
 
 
@@ -79,7 +81,14 @@ def test_two_sinks_and_a_kill_9_apply_everything_once(topics: str, migrated_url:
         sink_program(topics, migrated_url, **options) as second,
     ):
         for start in range(0, len(stories[0].lines), 3):
-            say(topics, *[told.update(line, line + 1) for told in stories for line in range(start, min(start + 3, len(told.lines)))])
+            say(
+                topics,
+                *[
+                    told.update(line, line + 1)
+                    for told in stories
+                    for line in range(start, min(start + 3, len(told.lines)))
+                ],
+            )
             if start == 30:
                 until(lambda: positions_of(migrated_url))
                 first.send_signal(signal.SIGKILL)
@@ -95,7 +104,9 @@ def test_a_fenced_sink_goes_on_from_the_databases_position(topics: str, migrated
     with running(sink_settings(topics, migrated_url)) as sink:
         say(topics, told.update(0, 2))
         until(lambda: positions_of(migrated_url) == {0: 1})
-        _execute(migrated_url, f"UPDATE sink_positions SET next_offset = 2 WHERE topic = '{UPDATES.name}'")
+        _execute(
+            migrated_url, "UPDATE sink_positions SET next_offset = 2 WHERE topic = :topic AND partition_number = 0"
+        )
         say(topics, told.update(3, 4), told.update(2, 4))
         until(lambda: positions_of(migrated_url)[0] == 3)
         assert sink.value("cercles_sink_fenced_total") == 1
@@ -103,6 +114,30 @@ def test_a_fenced_sink_goes_on_from_the_databases_position(topics: str, migrated
     engine = writing_engine(migrated_url)
     assert_rows_tell(engine, told, 4)
     engine.dispose()
+
+
+def test_what_was_polled_beside_a_failed_batch_is_read_again(
+    topics: str, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One poll brings records of several partitions; one of them fails: those of the others are not passed over."""
+    stories = [story(f"film-{number}", partition=number) for number in range(PARTITIONS_EMBEDDED)]
+    failures: list[int] = []
+
+    def apply_or_fail(engine: Engine, batch: Batch) -> Outcome:
+        if len(failures) < 3:
+            failures.append(batch.partition)
+            raise StalePositionError(batch.topic, batch.partition, batch.position)
+        return apply(engine, batch)
+
+    monkeypatch.setattr("sinks.process.apply", apply_or_fail)
+    say(topics, *[told.update(0, 3) for told in stories])
+    with running(sink_settings(topics, migrated_url)) as sink:
+        until(lambda: len(positions_of(migrated_url)) == PARTITIONS_EMBEDDED)
+        say(topics, *[told.update(3, len(told.lines)) for told in stories])
+        until(lambda: positions_of(migrated_url) == dict.fromkeys(range(PARTITIONS_EMBEDDED), 2))
+        assert sink.value("cercles_sink_updates_total", result="gap") == 0
+        assert sink.value("cercles_sink_fenced_total") == 3
+    _assert_told(migrated_url, *stories)
 
 
 def test_an_update_that_cannot_be_read_ends_the_sink(topics: str, migrated_url: str) -> None:
@@ -137,18 +172,18 @@ def test_a_position_beyond_the_topics_end_ends_the_sink(topics: str, migrated_ur
     with running(sink_settings(topics, migrated_url)):
         say(topics, story().update(0, 1))
         until(lambda: positions_of(migrated_url) == {0: 1})
-    _execute(migrated_url, f"UPDATE sink_positions SET next_offset = 100 WHERE topic = '{UPDATES.name}'")
+    _execute(migrated_url, "UPDATE sink_positions SET next_offset = 100 WHERE topic = :topic AND partition_number = 0")
     error = RunningSink(sink_settings(topics, migrated_url)).ended()
     assert isinstance(error, PositionLostError)
     assert "up to offset 100, but the topic ends at" in str(error)
 
 
-def test_a_topic_made_again_ends_the_sink(topics: str, migrated_url: str, request: pytest.FixtureRequest) -> None:
+def test_a_topic_made_again_ends_the_sink(topics: str, migrated_url: str) -> None:
     """Its offsets mean other records than the database's position."""
     with running(sink_settings(topics, migrated_url)):
         say(topics, story().update(0, 1))
         until(lambda: positions_of(migrated_url) == {0: 1})
-    _execute(migrated_url, f"UPDATE sink_positions SET topic_id = 'older' WHERE topic = '{UPDATES.name}'")
+    _execute(migrated_url, "UPDATE sink_positions SET topic_id = 'older' WHERE topic = :topic")
     assert isinstance(RunningSink(sink_settings(topics, migrated_url)).ended(), OtherTopicError)
 
 
@@ -198,9 +233,7 @@ def test_the_sink_survives_its_database_going_away(topics: str, migrated_url: st
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_sink_survives_its_broker_going_away(
-    topics: str, migrated_url: str, kafka_broker: EmbeddedKafka
-) -> None:
+def test_the_sink_survives_its_broker_going_away(topics: str, migrated_url: str, kafka_broker: EmbeddedKafka) -> None:
     """While the broker is frozen the sink is not ready; afterwards it goes on, without a start."""
     told = story()
     with running(sink_settings(topics, migrated_url)) as sink:

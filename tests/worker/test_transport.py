@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,13 +91,13 @@ def test_a_full_partition_is_not_fetched_and_the_others_are_for_a_short_time(
 
 
 @pytest.mark.usefixtures("loop")
-def test_sasl_over_tls_hands_faust_the_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sasl_over_tls_hands_faust_the_tls_context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """SASL without a context silently means plain text in Faust."""
     monkeypatch.setenv("CERCLES_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     monkeypatch.setenv("CERCLES_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
     monkeypatch.setenv("CERCLES_KAFKA_SASL_USERNAME", "cercles")
     monkeypatch.setenv("CERCLES_KAFKA_SASL_PASSWORD", "secret")
-    credentials: Any = make_application(WorkerSettings(kafka=KafkaConnection())).conf.broker_credentials
+    credentials: Any = make_application(WorkerSettings(kafka=KafkaConnection()), tmp_path).conf.broker_credentials
     assert credentials is not None
     assert str(credentials.protocol) in {"AuthProtocol.SASL_SSL", "SASL_SSL"}
     assert credentials.ssl_context is not None

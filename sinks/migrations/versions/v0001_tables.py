@@ -12,7 +12,7 @@ depends_on: Final = None
 
 _ID: Final = sa.String(255)
 _MOMENT: Final = sa.DateTime(timezone=True)
-_DAY_TOTALS: Final = (
+DAY_TOTALS_VIEW: Final = (
     "CREATE VIEW day_totals AS "
     "SELECT campaign_id, day, CAST(SUM(pledged_minor) AS BIGINT) AS pledged_minor, "
     "CAST(SUM(collected_minor) AS BIGINT) AS collected_minor "
@@ -28,7 +28,7 @@ def upgrade() -> None:
     _milestones()
     _dead_letters()
     _sink_positions()
-    op.execute(_DAY_TOTALS)
+    op.execute(DAY_TOTALS_VIEW)
 
 
 def downgrade() -> None:

@@ -1,0 +1,93 @@
+"""The one table of settings, and the words for settings that are wrong."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from cercles import settings_table
+from cercles.settings_faults import explain
+
+
+class FakeSettings(BaseSettings):
+    """Settings of a test."""
+
+    model_config = SettingsConfigDict(env_prefix="CERCLES_FAKE_")
+
+    port: int = Field(default=1, ge=0, description="Port to listen on.")
+    key: SecretStr = Field(min_length=8, description="Who may come in")
+    names: dict[str, str] = Field(default={}, description="Names by id")
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"CERCLES_FAKE_{name}", value)
+    with pytest.raises((ValidationError, SettingsError)) as raised:
+        FakeSettings()  # type: ignore[call-arg]  # from the environment
+    return explain(raised.value)
+
+
+def test_what_is_missing_is_named_with_its_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where the whole table stands."""
+    [line] = faults(monkeypatch)
+    assert line.startswith("CERCLES_FAKE_KEY is not set. It is needed: Who may come in.")
+    assert "docs/settings.md" in line
+
+
+def test_what_is_wrong_is_shown_but_never_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each fault."""
+    port, key = faults(monkeypatch, PORT="-1", KEY="hunter2")
+    assert port == (
+        "CERCLES_FAKE_PORT: Input should be greater than or equal to 0 (it is '-1'). It means: Port to listen on"
+    )
+    assert key.startswith("CERCLES_FAKE_KEY: ")
+    assert "hunter2" not in key
+
+
+def test_a_mapping_that_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what its form should be."""
+    [line] = faults(monkeypatch, KEY="long enough", NAMES="{nonsense")
+    assert '"names"' in line
+    assert "JSON" in line
+
+
+def test_the_table_has_every_setting_of_every_folder() -> None:
+    """Each class is in it, each variable once; secrets are marked."""
+    page = settings_table.page()
+    kinds = settings_table.settings_classes()
+    assert {kind.__module__.partition(".")[0] for kind in kinds} == {
+        "schemas",
+        "cercles",
+        "producers",
+        "stream_processors",
+        "sinks",
+        "readers",
+    }
+    variables = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert len(variables) == len(set(variables))
+    assert all(variable.startswith("CERCLES_") for variable in variables)
+    assert "| `CERCLES_GATEWAY_ADMIN_KEY` *(secret)* | text | needed |" in page
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """No row of the table ends in an empty cell."""
+    assert [
+        line for line in settings_table.page().splitlines() if line.startswith("| `") and line.endswith("|  |")
+    ] == []
+
+
+def test_the_page_is_what_the_classes_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """Run `python -m cercles.settings_table` after changing a setting."""
+    assert settings_table.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_page_that_differs_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the difference; writing it then settles the matter."""
+    monkeypatch.setattr(settings_table, "PAGE", tmp_path / "settings.md")
+    assert settings_table.main(["--check"]) == 1
+    assert "+| `CERCLES_KAFKA_BOOTSTRAP_SERVERS`" in capsys.readouterr().err
+    assert settings_table.main([]) == 0
+    assert settings_table.main(["--check"]) == 0

@@ -1,0 +1,135 @@
+"""`cercles up` from end to end, and the clock in it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS_MAX = 120
+WAIT_SECONDS_MAX = 60
+
+
+class Stack:
+    """A running `cercles up`, and what it printed."""
+
+    def __init__(self, process: subprocess.Popen[str], printed: str) -> None:
+        self.process = process
+        self.printed = printed
+
+    def address(self, name: str) -> str:
+        found = re.search(rf"^{name}  +(\S+)$", self.printed, re.MULTILINE)
+        assert found is not None
+        return found.group(1)
+
+    def line(self, beginning: str) -> str:
+        return next(line for line in self.printed.splitlines() if beginning in line)
+
+    def campaign(self, campaign_id: str) -> dict[str, Any] | None:
+        answer = httpx.get(f"{self.address('reader')}/v1/campaigns/{campaign_id}", timeout=WAIT_SECONDS_MAX)
+        content: dict[str, Any] = answer.json()
+        return content if answer.is_success else None
+
+
+@contextmanager
+def up(data: Path) -> Iterator[Stack]:
+    command = [sys.executable, "-m", "cercles", "up", "--data", str(data)]
+    with (data.parent / "up.err").open("a") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        with process:
+            assert process.stdout is not None
+            printed = ""
+            for line in process.stdout:
+                printed += line
+                if line.startswith("What became of it"):
+                    break
+            assert process.poll() is None, (data.parent / "up.err").read_text()
+            yield Stack(process, printed)
+            if process.poll() is None:
+                process.terminate()
+
+
+def eventually(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.2)
+
+
+def family_of(pid: int) -> list[int]:
+    """Return the children of a process, their children and so on."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [grandchild for child in children for grandchild in family_of(child)]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def shell(line: str) -> str:
+    """Run a line as somebody who pastes it."""
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
+
+
+def a_second_one_is_refused(data: Path) -> None:
+    command = [sys.executable, "-m", "cercles", "up", "--data", str(data)]
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "another `cercles up`" in second.stderr
+
+
+def the_clock_closes_a_campaign(stack: Stack, data: Path) -> None:
+    now = datetime.now(UTC)
+    terms = json.loads((data / "examples" / "campaign.json").read_text())
+    terms |= {"opens_at": (now - timedelta(days=1)).isoformat(), "settle_hours": 0}
+    terms["closes_at"] = (now + timedelta(seconds=2)).isoformat()
+    key = (data / "secrets" / "admin_key").read_text().strip()
+    url = f"{stack.address('gateway')}/v1/campaigns/brief"
+    assert httpx.put(url, json=terms, headers={"authorization": f"Bearer {key}"}).status_code == 202
+    eventually(lambda: (found := stack.campaign("brief")) and found["status"] == "failed")
+
+
+def a_killed_part_is_restarted(stack: Stack, directory: Path) -> None:
+    def sinks() -> list[int]:
+        return [pid for pid in family_of(stack.process.pid) if b"\0sink\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    [sink] = sinks()
+    os.kill(sink, signal.SIGKILL)
+    eventually(lambda: sinks() not in ([], [sink]))
+    assert "sink ended (signal 9)" in (directory / "up.err").read_text()
+
+
+def test_up_works_as_pasted_restarts_what_dies_and_keeps_its_data(tmp_path: Path) -> None:
+    """One story, since each start takes seconds: paste, close a campaign, kill a part, kill the whole, come back."""
+    data = tmp_path / "data"
+    with up(data) as stack:
+        assert '"position"' in shell(stack.line("curl "))
+        assert shell(stack.line("CERCLES_SEND_SECRET")).startswith("3 events accepted; the last stands at ")
+        eventually(lambda: (found := stack.campaign("example")) and found["totals"]["pledged_minor"] == 115_000)
+        assert "cercles_campaign_pledged_minor" in httpx.get(stack.address("metrics of campaigns")).text
+        a_second_one_is_refused(data)
+        the_clock_closes_a_campaign(stack, data)
+        a_killed_part_is_restarted(stack, tmp_path)
+        family = family_of(stack.process.pid)
+        assert len(family) >= 8  # six processes, the broker's supervisor, the broker
+        stack.process.kill()
+    eventually(lambda: not any(map(lives, family)))
+    with up(data) as stack:
+        found = stack.campaign("example")
+        assert found is not None
+        assert found["totals"]["pledged_minor"] == 115_000
+        shell(stack.line("curl "))  # the same terms: nothing new
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(WAIT_SECONDS_MAX) == 0
