@@ -60,8 +60,25 @@ class WorkerMetrics:
             "cercles_worker_queued_batches", "Batches fetched and not yet folded", ["partition"], registry=registry
         )
 
+        self.checkpoints = Counter("cercles_worker_checkpoints_total", "Checkpoints written", registry=registry)
+        self.checkpoints_failed = Counter(
+            "cercles_worker_checkpoints_failed_total", "Checkpoints that the disk did not take", registry=registry
+        )
+        self.checkpoints_ignored = Counter(
+            "cercles_worker_checkpoints_ignored_total",
+            "Checkpoints left aside when a partition was restored, by reason (damaged, other_fold, other_log)",
+            ["reason"],
+            registry=registry,
+        )
+        self.checkpoint_bytes = Gauge(
+            "cercles_worker_checkpoint_bytes", "Size of the last checkpoint", ["partition"], registry=registry
+        )
+        self.stalled_seconds = Gauge(
+            "cercles_worker_stalled_seconds", "Time since the last progress, while there is lag", registry=registry
+        )
+
     def forget_partition(self, partition: int) -> None:
         """Drop the series of a partition that is another worker's now."""
-        for gauge in (self.next_offset, self.lag_events, self.lag_seconds, self.queued_batches):
+        for gauge in (self.next_offset, self.lag_events, self.lag_seconds, self.queued_batches, self.checkpoint_bytes):
             if (str(partition),) in gauge._metrics:  # noqa: SLF001 (the library offers no way to ask)
                 gauge.remove(str(partition))

@@ -1,5 +1,7 @@
 """The worker's settings, read from `CERCLES_WORKER_…`."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,6 +29,15 @@ class WorkerSettings(BaseSettings):
     )
     acknowledgement_seconds_max: float = Field(
         default=60.0, gt=0, description="Longest wait for the broker to take outputs, before the process ends"
+    )
+    checkpoint_directory: Path | None = Field(
+        default=None, description="Where to keep checkpoints; none: a restart folds the log from its beginning"
+    )
+    checkpoint_interval_seconds: float = Field(
+        default=60.0, gt=0, description="How often a partition that has changed is checkpointed"
+    )
+    stall_seconds_max: float = Field(
+        default=120.0, gt=0, description="Longest time without progress while there is lag, before the process ends"
     )
     stop_seconds_max: float = Field(
         default=8.0, gt=0, description="Longest wait, when stopping, for what is being done to be finished"

@@ -108,6 +108,8 @@ class Batch:
     topic: str
     partition_of: Callable[[bytes], int]
     """The partition that the log's writers give a key."""
+    before_change: Callable[[str], None] | None = None
+    """Called with a campaign's id before this batch changes the campaign for the first time."""
     outputs: Outputs = field(default_factory=Outputs)
     _stories: dict[str, _Story] = field(default_factory=dict)
 
@@ -155,6 +157,8 @@ class Batch:
         campaign = find_campaign(self.state, event)
         story = self._stories.get(event.data.campaign_id)
         if story is None:
+            if self.before_change is not None:
+                self.before_change(event.data.campaign_id)
             story = self._stories[event.data.campaign_id] = _Story(campaign, self.partition)
         fold_event(campaign, event, offset, story.changes)
         if not story.changes.anything:

@@ -57,7 +57,8 @@ def add_agent(application: faust.App, deliver: Callable[[TP, Delivery], None]) -
                 event.ack()
 
             def is_stale(generation: int = message.generation_id) -> bool:
-                return bool(application.consumer_generation_id != generation)
+                # While the group is being formed anew, what was delivered may be another worker's by the end of it.
+                return bool(application.rebalancing or application.consumer_generation_id != generation)
 
             deliver(message.tp, Delivery(records=event.value, is_stale=is_stale, acknowledge=acknowledge))
 

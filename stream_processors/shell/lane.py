@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -20,8 +20,12 @@ from schemas.updates import Progress
 from stream_processors.ledger.batch import Batch, Outputs
 from stream_processors.ledger.state import PartitionState
 from stream_processors.metrics import WorkerMetrics
-from stream_processors.shell.log_reader import committed_offset, read_log
+from stream_processors.shell.checkpoints import Checkpoint, CheckpointDirectory, Snapshot
+from stream_processors.shell.log_reader import check_range, committed_offsets, log_ranges, read_log
 from stream_processors.shell.outputs import progress_of
+
+_SNAPSHOT_SECONDS: Final = 0.005
+"""How long a lane saves campaigns for a checkpoint before it lets the others go on."""
 
 _log = structlog.get_logger()
 
@@ -56,6 +60,8 @@ class LaneSetting:
     partition_of: Callable[[bytes], int]
     batch_events_max: int
     queued_batches_max: int
+    checkpoints: CheckpointDirectory | None = None
+    checkpoint_interval_seconds: float = 60.0
 
 
 class Lane:
@@ -74,6 +80,15 @@ class Lane:
         self._something_to_do = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
         self._closing = False
+        self._snapshot: Snapshot | None = None
+        self._snapshot_at = time.monotonic()
+        self._snapshot_offset = 0
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def next_offset(self) -> int:
+        """The offset of the next event to fold: it moves while the lane is aligning, too."""
+        return self._state.next_offset
 
     @property
     def acknowledged_end(self) -> int:
@@ -98,7 +113,15 @@ class Lane:
                 self._queue_changed()
                 if not delivery.is_stale():
                     await self._take(delivery)
+                self._checkpoint()
+            self._checkpoint()
         await self._sent()
+        if self._writing is not None:
+            await self._writing
+
+    def tick(self) -> None:
+        """Let `run` look whether it is time for a checkpoint."""
+        self._something_to_do.set()
 
     def close(self) -> None:
         """Let `run` return after what it is doing now; what waits is left to whoever has the partition next."""
@@ -112,6 +135,8 @@ class Lane:
 
     async def _take(self, delivery: Delivery) -> None:
         first = delivery.records[0].offset
+        if self._state.next_offset == 0:
+            await self._restore()
         if self._state.next_offset < first:
             await self._align(first)
         outputs = self._fold(delivery.records)
@@ -129,7 +154,8 @@ class Lane:
         """
         setting = self._setting
         await self._sent()
-        committed = await committed_offset(setting.kafka, setting.group, self.partition)
+        offsets = await committed_offsets(setting.kafka, setting.group, [self.partition])
+        committed = offsets[self.partition]
         _log.info("aligning", partition=self.partition, start=self._state.next_offset, until=until, committed=committed)
         self.aligning = True
         async for records, position in read_log(
@@ -145,9 +171,63 @@ class Lane:
         self.aligning = False
         _log.info("aligned", partition=self.partition, next_offset=self._state.next_offset)
 
+    async def _restore(self) -> None:
+        """Take over the partition's checkpoint, if there is one that fits. Raises LogDoesNotFitError."""
+        checkpoints = self._setting.checkpoints
+        found = None if checkpoints is None else await asyncio.to_thread(checkpoints.read, self.partition)
+        if isinstance(found, str):
+            self._setting.metrics.checkpoints_ignored.labels(found).inc()
+        if not isinstance(found, Checkpoint):
+            return
+        (first, last) = (await log_ranges(self._setting.kafka, [self.partition]))[self.partition]
+        check_range(self.partition, first, last, found.next_offset)
+        self.aligning = True
+        for number in range(len(found.campaigns)):
+            campaign = found.restored(number)
+            self._state.campaigns[campaign.launch.campaign_id] = campaign
+            await asyncio.sleep(0)
+        self._state.next_offset = self._acknowledged_end = self._snapshot_offset = found.next_offset
+        self._dead_letters_end = found.dead_letters_next_offset
+        self.aligning = False
+        _log.info("restored", partition=self.partition, next_offset=found.next_offset, campaigns=len(found.campaigns))
+
+    def _checkpoint(self) -> None:
+        """Go on with the present checkpoint for a moment, or begin one when it is time."""
+        setting = self._setting
+        if setting.checkpoints is None or self._writing is not None:
+            return
+        if self._snapshot is None:
+            due = time.monotonic() - self._snapshot_at > setting.checkpoint_interval_seconds
+            if not due or self._state.next_offset == self._snapshot_offset:
+                return
+            self._snapshot = Snapshot(self._state)
+            self._snapshot_at = time.monotonic()
+            self._snapshot_offset = self._state.next_offset
+        self._snapshot.go_on(_SNAPSHOT_SECONDS)
+        if not self._snapshot.complete:
+            # Come back when the others have had their turn.
+            asyncio.get_running_loop().call_soon(self._something_to_do.set)
+        elif self._acknowledged_end >= self._snapshot.next_offset:
+            checkpoint = Checkpoint(self._snapshot.next_offset, self._dead_letters_end, self._snapshot.campaigns)
+            self._snapshot = None
+            self._writing = asyncio.create_task(self._write(setting.checkpoints, checkpoint))
+
+    async def _write(self, checkpoints: CheckpointDirectory, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint in a thread. A disk that does not take it costs time at the next start, nothing else."""
+        try:
+            size_bytes = await asyncio.to_thread(checkpoints.write, self.partition, checkpoint)
+        except OSError as error:
+            self._setting.metrics.checkpoints_failed.inc()
+            _log.warning("checkpoint_not_written", partition=self.partition, reason=str(error))
+        else:
+            self._setting.metrics.checkpoints.inc()
+            self._setting.metrics.checkpoint_bytes.labels(str(self.partition)).set(size_bytes)
+        self._writing = None
+
     def _fold(self, records: list[Any]) -> Outputs:
         started = time.perf_counter()
-        batch = Batch(self._state, self.partition, LOG.name, self._setting.partition_of)
+        before_change = None if self._snapshot is None else self._snapshot.before_change
+        batch = Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change)
         batch.fold(records)
         outputs = batch.finish()
         self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)

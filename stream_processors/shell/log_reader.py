@@ -1,15 +1,19 @@
 """Reads a stretch of one partition's log with a plain consumer, apart from Faust and from the group."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.connections import KafkaConnection
 from schemas.topics import LOG
 
 _POLL_MS: Final = 500
+_WHAT_TO_DO: Final = (
+    "This is not the log that the positions belong to, or part of it was deleted. The log must be kept forever "
+    "(retention.ms=-1). Restore it; if what is lost cannot be had back, start over with an empty group, an empty "
+    "database and no checkpoints."
+)
 
 
 class LogDoesNotFitError(RuntimeError):
@@ -48,18 +52,52 @@ async def _check_range(consumer: AIOKafkaConsumer, source: TopicPartition, start
     if first > start or last < end:
         raise LogDoesNotFitError(
             f"{source.topic} partition {source.partition} holds offsets {first} to {last}, but {start} to {end} is "
-            "needed: this is not the log that the group's positions belong to, or part of it was deleted. The log must "
-            "be kept forever (retention.ms=-1). Restore it, or start over with an empty group and an empty database."
+            f"needed. {_WHAT_TO_DO}"
         )
 
 
-async def committed_offset(kafka: KafkaConnection, group: str, partition: int) -> int:
-    """Return the group's committed offset in the log's partition, 0 if it has none."""
-    source = TopicPartition(LOG.name, partition)
-    admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
+async def log_ranges(kafka: KafkaConnection, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Return, for each partition of the log, the first offset that it holds and the one after its last."""
+    sources = [TopicPartition(LOG.name, partition) for partition in partitions]
+    consumer = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False)
+    await consumer.start()
     try:
-        committed = await admin.list_consumer_group_offsets(group, partitions=[source])
+        first = await consumer.beginning_offsets(sources)
+        last = await consumer.end_offsets(sources)
     finally:
-        await admin.close()
-    return max(0, committed[source].offset) if source in committed else 0
+        await consumer.stop()
+    return {source.partition: (first[source], last[source]) for source in sources}
+
+
+async def committed_offsets(kafka: KafkaConnection, group: str, partitions: Collection[int]) -> dict[int, int]:
+    """Return the group's committed offset in each of the log's partitions, 0 where it has none."""
+    sources = [TopicPartition(LOG.name, partition) for partition in partitions]
+    # It asks for the group's offsets without joining, and waits for a coordinator that is still being elected.
+    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(sources)
+        committed = {source.partition: await consumer.committed(source) for source in sources}
+    finally:
+        await consumer.stop()
+    return {partition: offset or 0 for partition, offset in committed.items()}
+
+
+async def check_positions(kafka: KafkaConnection, group: str, partitions: Collection[int]) -> None:
+    """Raise LogDoesNotFitError unless the log begins at 0 and reaches every position that the group has committed.
+
+    Faust would not notice: its consumer begins at the log's start again, and events at offsets that were used before
+    would pass for known ones.
+    """
+    committed = await committed_offsets(kafka, group, partitions)
+    for partition, (first, last) in (await log_ranges(kafka, partitions)).items():
+        check_range(partition, first, last, committed[partition])
+
+
+def check_range(partition: int, first: int, last: int, position: int) -> None:
+    """Raise LogDoesNotFitError unless a partition that holds `first` to `last` holds everything below `position`."""
+    if first > 0 or last < position:
+        raise LogDoesNotFitError(
+            f"{LOG.name} partition {partition} holds offsets {first} to {last}, but 0 to {position} was folded. "
+            f"{_WHAT_TO_DO}"
+        )

@@ -13,6 +13,7 @@ import structlog
 from aiokafka.partitioner import DefaultPartitioner
 from faust.types import TP
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
@@ -20,11 +21,17 @@ from schemas.topics import LOG
 from stream_processors.metrics import WorkerMetrics
 from stream_processors.settings import WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
+from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.lane import Delivery, Lane, LaneSetting
+from stream_processors.shell.liveness import Liveness
+from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
 from stream_processors.shell.outputs import OutputProducer
 
 _LAG_SECONDS: Final = 1.0
 """How often the lag is measured."""
+
+_LOG_ID_SECONDS: Final = 15.0
+"""How often to ask whether the log is still the same topic."""
 
 _log = structlog.get_logger()
 
@@ -94,6 +101,7 @@ class WorkerProcess:
         self._metrics = WorkerMetrics(self.registry)
         self._lanes: _Lanes | None = None
         self._application: Any = None
+        self._liveness = Liveness(settings.stall_seconds_max)
 
     def not_ready(self) -> str | None:
         """Return why the worker is not ready, or None: it is once it has partitions and all are up with the log."""
@@ -101,7 +109,7 @@ class WorkerProcess:
         if lanes is None or application is None or not application.consumer_generation_id:
             return "joining the group"
         aligning = sorted(lane.partition for lane in lanes.lanes.values() if lane.aligning)
-        return f"aligning partitions {aligning}" if aligning else None
+        return f"aligning partitions {aligning}" if aligning else self._liveness.complaint()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
@@ -111,6 +119,7 @@ class WorkerProcess:
     async def _work(self, stop: threading.Event, directory: Path) -> None:
         settings = self._settings
         log_id, partitions = await asyncio.to_thread(_describe_log, settings.kafka)
+        await check_positions(settings.kafka, settings.group, range(partitions))
         producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
         await producer.start()
         application: Any = make_application(settings, directory)
@@ -125,6 +134,10 @@ class WorkerProcess:
                 partition_of=_partitioner(partitions),
                 batch_events_max=settings.batch_events_max,
                 queued_batches_max=settings.queued_batches_max,
+                checkpoints=None
+                if settings.checkpoint_directory is None
+                else CheckpointDirectory(settings.checkpoint_directory, log_id),
+                checkpoint_interval_seconds=settings.checkpoint_interval_seconds,
             ),
             consumer_of=lambda: application.consumer,
             failed=asyncio.get_running_loop().create_future(),
@@ -145,17 +158,20 @@ class WorkerProcess:
 
     async def _until_stopped(self, stop: threading.Event, application: Any, lanes: _Lanes) -> None:
         stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
-        measuring = asyncio.create_task(self._measure_lag(application, lanes))
+        watching = [
+            asyncio.create_task(self._measure(application, lanes)),
+            asyncio.create_task(self._watch_log(lanes.setting.log_id)),
+        ]
         crashed = asyncio.create_task(application.wait_until_stopped())
-        await asyncio.wait({stopping, measuring, crashed, lanes.failed}, return_when=asyncio.FIRST_COMPLETED)
-        measuring.cancel()
+        await asyncio.wait({stopping, crashed, lanes.failed, *watching}, return_when=asyncio.FIRST_COMPLETED)
+        ended: list[asyncio.Future[None]] = [one for one in (lanes.failed, *watching) if one.done()]
+        for task in watching:
+            task.cancel()
         if not stop.is_set():
             # The thread that waits for it must end with this.
             stop.set()
-            if lanes.failed.done():
-                lanes.failed.result()
-            if measuring.done() and not measuring.cancelled():
-                measuring.result()
+            for ending in ended:
+                ending.result()
             raise application.crash_reason or RuntimeError("Faust stopped by itself")
 
     async def _stop(self, application: Any, lanes: _Lanes, producer: OutputProducer) -> None:
@@ -171,17 +187,46 @@ class WorkerProcess:
             with suppress(TimeoutError):
                 await asyncio.wait_for(producer.stop(), 1.0)
 
-    async def _measure_lag(self, application: Any, lanes: _Lanes) -> None:
+    async def _measure(self, application: Any, lanes: _Lanes) -> None:
+        """Measure the lag, again and again. Raises StalledError, and LogDoesNotFitError should the log lose its end."""
         while True:
             await asyncio.sleep(_LAG_SECONDS)
-            for source, lane in list(lanes.lanes.items()):
-                if source not in application.consumer.assignment():
+            lag_sum, progress = 0, 0
+            for source in application.consumer.assignment():
+                lane = lanes.lanes.get(source)
+                end = application.consumer.highwater(source)
+                if lane is None or end is None:
                     continue
-                lag = max(0, (application.consumer.highwater(source) or 0) - lane.acknowledged_end)
-                age = time.time() - lane.newest_timestamp_ms / 1000 if lag and lane.newest_timestamp_ms else 0.0
-                self._metrics.lag_events.labels(str(source.partition)).set(lag)
-                self._metrics.lag_seconds.labels(str(source.partition)).set(max(0.0, age))
+                if end < lane.acknowledged_end:
+                    # What the consumer last heard of may be older than a checkpoint of another worker.
+                    (first, end) = (await log_ranges(self._settings.kafka, [source.partition]))[source.partition]
+                    check_range(source.partition, first, end, lane.acknowledged_end)
+                lane.tick()
+                lag_sum += self._note_lag(lane, end - lane.acknowledged_end)
+                progress += lane.next_offset + lane.acknowledged_end
             self._metrics.aligning.set(sum(lane.aligning for lane in lanes.lanes.values()))
+            self._metrics.stalled_seconds.set(self._liveness.note(lag_sum, progress))
+
+    def _note_lag(self, lane: Lane, lag: int) -> int:
+        age_seconds = time.time() - lane.newest_timestamp_ms / 1000 if lag and lane.newest_timestamp_ms else 0.0
+        self._metrics.lag_events.labels(str(lane.partition)).set(lag)
+        self._metrics.lag_seconds.labels(str(lane.partition)).set(max(0.0, age_seconds))
+        return lag
+
+    async def _watch_log(self, log_id: str) -> None:
+        """Look now and then whether the log is still the one that was folded. Raises LogDoesNotFitError."""
+        while True:
+            await asyncio.sleep(_LOG_ID_SECONDS)
+            try:
+                now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka)
+            except KafkaError as error:
+                _log.warning("log_not_described", reason=str(error))
+                continue
+            if now != log_id:
+                raise LogDoesNotFitError(
+                    f"{LOG.name} was deleted and made again: its id was {log_id} and is {now}. Positions belong to one "
+                    "log only: start over with an empty group, an empty database and no checkpoints."
+                )
 
 
 def _describe_log(kafka: KafkaConnection) -> tuple[str, int]:

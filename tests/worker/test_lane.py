@@ -16,6 +16,7 @@ from schemas.topics import LOG
 from schemas.updates import Progress, Update, decoder
 from stream_processors.ledger.batch import Outputs
 from stream_processors.metrics import WorkerMetrics
+from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.lane import Delivery, Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError
 from tests.worker.pipeline import POISON, capture, launch
@@ -79,7 +80,7 @@ def records(start: int, end: int) -> list[FakeRecord]:
 class Bench:
     """A lane with a fake sender; deliveries note what was acknowledged."""
 
-    def __init__(self, bootstrap: str = "127.0.0.1:1") -> None:
+    def __init__(self, bootstrap: str = "127.0.0.1:1", checkpoints: CheckpointDirectory | None = None) -> None:
         self.sender = FakeSender()
         self.full: list[bool] = []
         self.acknowledged: list[int] = []
@@ -94,12 +95,20 @@ class Bench:
             partition_of=lambda _: 0,
             batch_events_max=25,
             queued_batches_max=2,
+            checkpoints=checkpoints,
+            checkpoint_interval_seconds=0.001,
         )
         self.lane = Lane(0, self.setting, self.full.append)
 
     def deliver(self, batch: list[FakeRecord], *, stale: bool = False) -> None:
         """Deliver a batch."""
         self.lane.deliver(Delivery(batch, is_stale=lambda: stale, acknowledge=self._acknowledge))
+
+    def totals_minor(self) -> int:
+        """Return what the last update said was pledged."""
+        last = decoder.decode(self.sender.said[-1][0].updates[-1][1])
+        assert isinstance(last, Update)
+        return last.totals.pledged_minor
 
     async def until_acknowledged(self, end: int) -> None:
         """Wait until everything below that offset is acknowledged."""
@@ -292,9 +301,7 @@ def test_alignment_is_silent_below_the_committed_offset_and_speaks_from_there_on
         await bench.during(steps())
         assert bench.sender.entry_offsets == list(range(40, 100))
         assert bench.acknowledged == [100]
-        last = decoder.decode(bench.sender.said[-1][0].updates[-1][1])
-        assert isinstance(last, Update)
-        assert last.totals.pledged_minor == 99 * 100
+        assert bench.totals_minor() == 99 * 100
 
     asyncio.run(main())
 
@@ -328,7 +335,7 @@ def test_a_log_that_does_not_hold_what_is_needed_ends_the_lane_with_instructions
         bench = Bench(topics)
         running = asyncio.create_task(bench.lane.run())
         bench.deliver(records(50, 60))
-        with pytest.raises(LogDoesNotFitError, match="not the log that the group's positions belong to"):
+        with pytest.raises(LogDoesNotFitError, match="not the log that the positions belong to"):
             await asyncio.wait_for(running, 30)
         with suppress(asyncio.CancelledError):
             running.cancel()

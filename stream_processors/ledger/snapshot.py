@@ -1,0 +1,192 @@
+"""A campaign's state as bytes and back: what a checkpoint holds. Pure; where the bytes go is the shell's business.
+
+`restore(save(campaign))` goes on exactly as the campaign would have. Facts name their pledges by id here, so that a
+pledge stands once; the graph of shares is told as its links, from which standings follow again.
+"""
+
+from datetime import date, datetime
+
+import msgspec
+from msgspec import Struct
+
+from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
+from schemas.fields import DisputeStatus, RefundStatus
+from schemas.updates import CampaignStatus, Position, UnattributedReason
+from stream_processors.ledger.state import Campaign, Dispute, Pledge, Refund, Share, Standing
+
+
+class _Share(Struct, array_like=True):
+    token: str
+    posted: bool
+    sharer_id: str | None
+    network: str | None
+    parent_token: str | None
+    circle: int | None
+    standing: Standing
+    children: list[str]
+    pledge_ids: list[str]
+    visits: dict[str, int]
+
+
+class _Snapshot(Struct, array_like=True):
+    launch: CampaignLaunchedData
+    title: str
+    goal_minor: int
+    stretch_goals: list[StretchGoal]
+    closes_at: datetime
+    amendments: list[CampaignAmendedData]
+    term_revisions: dict[str, int]
+    status: CampaignStatus
+    pledges: list[Pledge]
+    authorizations: list[tuple[str, str, int]]
+    canceled_authorizations: list[tuple[str, str]]
+    captures: list[tuple[str, str, int]]
+    refunds: list[tuple[str, str, int, RefundStatus]]
+    disputes: list[tuple[str, str, int, DisputeStatus, bool, int]]
+    attempts: list[tuple[str, str]]
+    shares: list[_Share]
+    pledged_minor: int
+    collected_minor: int
+    over_returned_minor: int
+    late_minor: int
+    circle_pledged_minor: list[int]
+    circle_collected_minor: list[int]
+    backers: list[tuple[str, list[int]]]
+    backers_in_circle: list[int]
+    backers_total: int
+    unattributed: dict[UnattributedReason, int]
+    day_totals: list[tuple[date, int, int]]
+    position: Position
+    goal_is_reached: bool
+    goal_occurrences: int
+    steps_said: list[int]
+    overfunding_said_percent: int
+    stretch_goals_said: list[str]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Snapshot)
+
+
+def save(campaign: Campaign) -> bytes:
+    """Return the campaign's whole state, in MessagePack."""
+    return _encoder.encode(
+        _Snapshot(
+            launch=campaign.launch,
+            title=campaign.title,
+            goal_minor=campaign.goal_minor,
+            stretch_goals=campaign.stretch_goals,
+            closes_at=campaign.closes_at,
+            amendments=list(campaign.amendments.values()),
+            term_revisions=campaign.term_revisions,
+            status=campaign.status,
+            pledges=list(campaign.pledges.values()),
+            authorizations=[(key, one[0].pledge_id, one[1]) for key, one in campaign.authorizations.items()],
+            canceled_authorizations=[(key, one.pledge_id) for key, one in campaign.canceled_authorizations.items()],
+            captures=[(key, one[0].pledge_id, one[1]) for key, one in campaign.captures.items()],
+            refunds=[
+                (key, one.pledge.pledge_id, one.amount_minor, one.status) for key, one in campaign.refunds.items()
+            ],
+            disputes=[
+                (key, one.pledge.pledge_id, one.amount_minor, one.status, one.withdrawn, one.lost_minor)
+                for key, one in campaign.disputes.items()
+            ],
+            attempts=[(key, one.pledge_id) for key, one in campaign.attempts.items()],
+            shares=_save_shares(campaign),
+            pledged_minor=campaign.pledged_minor,
+            collected_minor=campaign.collected_minor,
+            over_returned_minor=campaign.over_returned_minor,
+            late_minor=campaign.late_minor,
+            circle_pledged_minor=campaign.circle_pledged_minor,
+            circle_collected_minor=campaign.circle_collected_minor,
+            backers=campaign.backers.save(),
+            backers_in_circle=campaign.backers.in_circle,
+            backers_total=campaign.backers.total,
+            unattributed=campaign.unattributed,
+            day_totals=[(day, *totals) for day, totals in campaign.day_totals.items()],
+            position=campaign.position,
+            goal_is_reached=campaign.goal_is_reached,
+            goal_occurrences=campaign.goal_occurrences,
+            steps_said=sorted(campaign.steps_said),
+            overfunding_said_percent=campaign.overfunding_said_percent,
+            stretch_goals_said=sorted(campaign.stretch_goals_said),
+        )
+    )
+
+
+def restore(snapshot: bytes) -> Campaign:
+    """Return the campaign that was saved. Raises msgspec.MsgspecError for bytes that `save` has not written."""
+    saved = _decoder.decode(snapshot)
+    campaign = Campaign(saved.launch)
+    campaign.title = saved.title
+    campaign.goal_minor = saved.goal_minor
+    campaign.stretch_goals = saved.stretch_goals
+    campaign.closes_at = saved.closes_at
+    campaign.amendments = {one.revision: one for one in saved.amendments}
+    campaign.term_revisions = saved.term_revisions
+    campaign.status = saved.status
+    _restore_facts(campaign, saved)
+    _restore_shares(campaign, saved.shares)
+    campaign.pledged_minor = saved.pledged_minor
+    campaign.collected_minor = saved.collected_minor
+    campaign.over_returned_minor = saved.over_returned_minor
+    campaign.late_minor = saved.late_minor
+    campaign.circle_pledged_minor = saved.circle_pledged_minor
+    campaign.circle_collected_minor = saved.circle_collected_minor
+    campaign.backers.restore(saved.backers, saved.backers_in_circle, saved.backers_total)
+    campaign.unattributed = saved.unattributed
+    campaign.day_totals = {day: (pledged, collected) for day, pledged, collected in saved.day_totals}
+    campaign.position = saved.position
+    campaign.goal_is_reached = saved.goal_is_reached
+    campaign.goal_occurrences = saved.goal_occurrences
+    campaign.steps_said = set(saved.steps_said)
+    campaign.overfunding_said_percent = saved.overfunding_said_percent
+    campaign.stretch_goals_said = set(saved.stretch_goals_said)
+    return campaign
+
+
+def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
+    pledges = {pledge.pledge_id: pledge for pledge in saved.pledges}
+    campaign.restore_pledges(pledges)
+    campaign.authorizations = {key: (pledges[pledge], amount) for key, pledge, amount in saved.authorizations}
+    campaign.canceled_authorizations = {key: pledges[pledge] for key, pledge in saved.canceled_authorizations}
+    campaign.captures = {key: (pledges[pledge], amount) for key, pledge, amount in saved.captures}
+    campaign.refunds = {key: Refund(pledges[pledge], amount, status) for key, pledge, amount, status in saved.refunds}
+    for key, pledge, amount, status, withdrawn, lost in saved.disputes:
+        dispute = campaign.disputes[key] = Dispute(pledges[pledge], amount)
+        dispute.status, dispute.withdrawn, dispute.lost_minor = status, withdrawn, lost
+    campaign.attempts = {key: pledges[pledge] for key, pledge in saved.attempts}
+
+
+def _save_shares(campaign: Campaign) -> list[_Share]:
+    tokens = {id(share): token for token, share in campaign.shares.items()}
+    return [
+        _Share(
+            token=token,
+            posted=share.posted,
+            sharer_id=share.sharer_id,
+            network=share.network,
+            parent_token=share.parent_token,
+            circle=share.circle,
+            standing=share.standing,
+            children=[tokens[id(child)] for child in share.children],
+            pledge_ids=list(share.pledges),
+            visits=share.visits,
+        )
+        for token, share in campaign.shares.items()
+    ]
+
+
+def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
+    campaign.shares = {one.token: Share() for one in saved}
+    for one in saved:
+        share = campaign.shares[one.token]
+        share.posted = one.posted
+        share.sharer_id = one.sharer_id
+        share.network = one.network
+        share.parent_token = one.parent_token
+        share.circle = one.circle
+        share.standing = one.standing
+        share.children = [campaign.shares[token] for token in one.children]
+        share.pledges = {pledge_id: campaign.pledges[pledge_id] for pledge_id in one.pledge_ids}
+        share.visits = one.visits
