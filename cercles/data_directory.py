@@ -4,6 +4,7 @@ lock          held by the supervisor while it runs
 secrets/      one file for each secret, readable by their owner alone
 kafka/        the embedded broker's
 cercles.db    the database, with its -wal and -shm
+checkpoints/  the worker's; deleting them loses nothing but time
 logs/         one log for each process
 """
 
@@ -33,6 +34,7 @@ class DataDirectory:
         self.kafka = self.path / "kafka"
         self.logs = self.path / "logs"
         self.secrets = self.path / "secrets"
+        self.checkpoints = self.path / "checkpoints"
         self.database_url = f"sqlite:///{self.path / 'cercles.db'}"
 
     @contextmanager
@@ -42,7 +44,7 @@ class DataDirectory:
         Raises DataDirectoryError when it can't be written, or when another has it.
         """
         try:
-            for directory in (self.path, self.logs, self.secrets):
+            for directory in (self.path, self.logs, self.secrets, self.checkpoints):
                 directory.mkdir(parents=True, exist_ok=True)
             self.secrets.chmod(PRIVATE_DIRECTORY)
             lock = (self.path / "lock").open("ab")

@@ -1,5 +1,6 @@
 """What a supervising command shows on standard error: one live panel on a terminal, else a line for each news."""
 
+from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
@@ -9,6 +10,9 @@ from rich.text import Text
 
 from cercles.panel import Scene, milestone_words, money, render
 from readers.answers import Milestone
+
+SAID_MAX: Final = 1_000
+"""Milestones remembered as written, of all campaigns together."""
 
 PLAIN_STEP_PERCENT: Final = 10
 """Without a terminal, a line is written each time the percentage has grown by this much."""
@@ -20,7 +24,7 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
-        self._said: set[str] = set()
+        self._said: deque[str] = deque(maxlen=SAID_MAX)
         self._percent_said = 0
 
     def __enter__(self) -> Self:
@@ -29,8 +33,13 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Leave the panel as it stands, so that something else can be written below it."""
         if self._live is not None:
             self._live.stop()
+            self._live = None
 
     def say(self, words: str) -> None:
         """Write a line."""
@@ -42,7 +51,7 @@ class Display:
             self._write(scene)
             return
         if self._live is None:
-            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
         self._live.update(render(scene), refresh=True)
 
@@ -53,7 +62,7 @@ class Display:
         totals = campaign.totals
         for milestone in scene.milestones:
             if (key := _key(campaign.campaign_id, milestone)) not in self._said:
-                self._said.add(key)
+                self._said.append(key)
                 self.say(f"{milestone_words(milestone)}, at {money(milestone.total_minor, totals.currency)}")
         if totals.percent - self._percent_said >= PLAIN_STEP_PERCENT:
             self._percent_said = totals.percent - totals.percent % PLAIN_STEP_PERCENT

@@ -5,21 +5,17 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
 
 import structlog
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from cercles.exit_codes import EXIT_CLEAN, EXIT_FAILED, EXIT_SETTINGS
 from cercles.logs import configure_logs
 from cercles.operations import AddressInUseError, OperationsServer
 from cercles.process import Process
 from cercles.settings import LogSettings, OperationsSettings
 from cercles.settings_faults import explain
-
-EXIT_CLEAN: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_SETTINGS: Final = 2
 
 log = structlog.get_logger(__name__)
 

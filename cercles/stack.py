@@ -99,7 +99,7 @@ class Stack:
         topics = TopicsSettings(
             partitions=PARTITIONS_EMBEDDED, replication_factor=1, min_insync_replicas=1, flush_messages=1
         )
-        with connect(KafkaConnection(bootstrap_servers=self.bootstrap_servers)) as admin:
+        with connect(KafkaConnection(bootstrap_servers=self.bootstrap_servers, security_protocol="PLAINTEXT")) as admin:
             ensure_topics(admin, topics)
         upgrade(self._directory.database_url)
 
@@ -150,6 +150,8 @@ class Stack:
         if name in self._listening:
             prefix = f"CERCLES_{name.upper()}"
             ours |= {f"{prefix}_HOST": LOOPBACK, f"{prefix}_PORT": str(self._listening[name])}
+        if name == "worker":
+            ours["CERCLES_WORKER_CHECKPOINT_DIRECTORY"] = str(self._directory.checkpoints)
         if name == "reader":
             ours["CERCLES_READER_KEY"] = secret("read_key")
         if name == "gateway":

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cercles.exit_codes import EXIT_SETTINGS
 from cercles.parts import Part, StartError, await_all
-from cercles.running import EXIT_SETTINGS
 
 BACKOFF_FIRST_SECONDS: Final = 0.5
 BACKOFF_SECONDS_MAX: Final = 30.0

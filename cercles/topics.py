@@ -12,6 +12,7 @@ from cercles.settings import TopicsSettings
 from schemas.connections import KafkaConnection
 from schemas.topics import TOPICS, Topic
 
+CONNECT_MILLISECONDS_MAX: Final = 10_000
 CREATE_MILLISECONDS_MAX: Final = 30_000
 REQUEST_MILLISECONDS_MAX: Final = 30_000
 UNKNOWN_TOPIC: Final = 3
@@ -66,7 +67,13 @@ class Outcome:
 
 def connect(connection: KafkaConnection) -> AbstractContextManager[KafkaAdminClient]:
     """Return an admin client, to be used as a context manager. Raises kafka-python's KafkaError out of reach."""
-    return closing(KafkaAdminClient(**connection.client_options(), request_timeout_ms=REQUEST_MILLISECONDS_MAX))
+    return closing(
+        KafkaAdminClient(
+            **connection.client_options(),
+            bootstrap_timeout_ms=CONNECT_MILLISECONDS_MAX,
+            request_timeout_ms=REQUEST_MILLISECONDS_MAX,
+        )
+    )
 
 
 def ensure_topics(admin: Admin, settings: TopicsSettings, *, alter: bool = False) -> Outcome:

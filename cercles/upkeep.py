@@ -16,11 +16,10 @@ from cercles.attendance import Attendance, NotReadyError
 from cercles.data_directory import DataDirectory, DataDirectoryError
 from cercles.display import Display
 from cercles.embedded.jars import JarsError
+from cercles.exit_codes import EXIT_CLEAN, EXIT_FAILED
 from cercles.interruption import Interrupted, interruptible
-from cercles.logs import configure_logs
 from cercles.parts import StartError
 from cercles.ports import NoFreePortError
-from cercles.settings import LogSettings
 from cercles.stack import Doors, Ports, Stack
 from cercles.supervisor import HopelessError
 from cercles.topics import PartitionsDifferError
@@ -45,20 +44,19 @@ _FAILURES: Final = (
 
 def keep_up(data: Path, ports: Ports) -> int:
     """Run everything until somebody interrupts; return the exit code. Addresses go to standard output."""
-    configure_logs(LogSettings(level="WARNING"))
     directory = DataDirectory(data)
     with Display() as display:
         try:
             with interruptible(), directory.held():
                 _run(directory, ports, display)
         except Interrupted:
-            return 0
+            return EXIT_CLEAN
         except _FAILURES as failure:
             display.say(f"cercles up: {failure}")
             if directory.logs.exists():
                 display.say(f"the logs are in {directory.logs}")
-            return 1
-    return 0
+            return EXIT_FAILED
+    return EXIT_CLEAN
 
 
 def _run(directory: DataDirectory, ports: Ports, display: Display) -> None:

@@ -19,9 +19,11 @@ _Answer = TypeVar("_Answer")
 class Watch:
     """Looks at the reader whenever asked, and keeps the last scene while the reader is away."""
 
-    def __init__(self, reader_url: str, campaign_id: str | None = None) -> None:
-        """Follow that campaign, or the one that changed last."""
-        self._client = httpx.Client(base_url=reader_url, timeout=ANSWER_SECONDS_MAX)
+    def __init__(
+        self, reader_url: str, campaign_id: str | None = None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Follow that campaign, or the one that changed last. `transport` takes the network's place in tests."""
+        self._client = httpx.Client(base_url=reader_url, timeout=ANSWER_SECONDS_MAX, transport=transport)
         self._campaign_id = campaign_id
         self._seen: dict[str, str] = {}
         self._shown: str | None = campaign_id

@@ -51,7 +51,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 class SourceSecrets(BaseModel):
     """What a source signs with. `previous` is accepted too, so that a secret can be changed without losing an event."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     current: Annotated[SecretStr, AfterValidator(_standard_webhooks_secret)]
     previous: Annotated[SecretStr, AfterValidator(_standard_webhooks_secret)] | None = None
@@ -60,7 +60,7 @@ class SourceSecrets(BaseModel):
 class StripeSecrets(BaseModel):
     """The signing secrets of an account's webhook endpoint: Stripe too keeps the previous one alive for a while."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     current: Annotated[SecretStr, AfterValidator(_stripe_secret)]
     previous: Annotated[SecretStr, AfterValidator(_stripe_secret)] | None = None
@@ -69,7 +69,9 @@ class StripeSecrets(BaseModel):
 class PseudonymSettings(BaseSettings):
     """`CERCLES_PSEUDONYM_KEY`: the one key of all pseudonyms. A new key makes every backer another one."""
 
-    model_config = SettingsConfigDict(env_prefix="CERCLES_PSEUDONYM_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CERCLES_PSEUDONYM_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     key: SecretStr = Field(
         min_length=KEY_LENGTH_MIN, description="Key of the pseudonyms of backers, sharers and owners; never change it"
@@ -79,7 +81,9 @@ class PseudonymSettings(BaseSettings):
 class GatewaySettings(BaseSettings):
     """`CERCLES_GATEWAY_…`: where the doors listen, who may knock, and their bounds."""
 
-    model_config = SettingsConfigDict(env_prefix="CERCLES_GATEWAY_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CERCLES_GATEWAY_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; loopback unless told otherwise")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0: a free one, which the log names")

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Sc
 
 from readers.metrics import UNMATCHED, ReaderMetrics
 
-_ETAG: Final = re.compile(rb'(?:W/)?("[^"]*")|(\*)')
+_ETAG: Final = re.compile(rb'"[^"]*"')
 _KEPT_IN_304: Final = frozenset({b"etag", b"cache-control", b"cercles-as-of", b"vary"})
 """RFC 9110, section 15.4.5: what a 304 repeats."""
 
@@ -124,4 +124,5 @@ async def _send_tagged(start: HTTPResponseStartEvent, content: bytes, known: lis
 
 
 def _has(known: list[bytes], tag: bytes) -> bool:
-    return any(match[1] == tag or match[2] for value in known for match in _ETAG.finditer(value))
+    """Compare weakly, as If-None-Match is to be: a `W/` before a tag makes no difference."""
+    return any(value.strip() == b"*" or tag in _ETAG.findall(value) for value in known)

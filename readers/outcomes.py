@@ -99,12 +99,10 @@ def _refused(
     ).one_or_none()
     if letter is None:
         return None
-    # What could not be decoded names its campaign by its key only, and without a key by nothing.
-    owner = (
-        letter.campaign_id
-        if letter.campaign_id is not None or letter.key is None
-        else letter.key.decode(errors="replace")
-    )
+    owner = letter.campaign_id
+    if owner is None and letter.key is not None:
+        # What could not be decoded names its campaign by its key only, and without a key by nothing.
+        owner = letter.key.decode(errors="replace")
     if owner not in (None, campaign_id):
         raise EventElsewhereError(f"the event at {position} belongs to another campaign")
     return "refused", {"event_id": letter.event_id, "reason": letter.reason, "detail": letter.detail}

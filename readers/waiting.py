@@ -17,7 +17,7 @@ from readers.metrics import ReaderMetrics
 from readers.positions import Position
 from readers.progress import has_passed, read_progress
 from readers.settings import ReaderSettings
-from readers.snapshots import Snapshots
+from readers.snapshots import ReadsQueueFullError, Snapshots
 
 log: Final = structlog.get_logger(__name__)
 
@@ -115,6 +115,8 @@ class Waiting:
             await asyncio.sleep(self._poll_seconds)
             try:
                 progress = await self._snapshots.read(read_progress)
+            except ReadsQueueFullError:
+                continue  # counted where it was refused; the next look may find room
             except Exception:
                 # Whatever it is, it concerns all who wait, and each of them hears of it.
                 log.exception("wait_interrupted", waiters=len(self._waiters))

@@ -131,7 +131,8 @@ class SinkProcess:
         if unplaced:
             consumer.place(positions.read(engine, unplaced, consumer.topic_ids()))
         try:
-            for place, records in found.items():
+            # Dead letters first: progress names those before it, and readers wait until both are there.
+            for place, records in sorted(found.items(), key=lambda item: item[0].topic == UPDATES.name):
                 for piece in pieces(
                     records, self._settings.transaction_records_max, self._settings.transaction_bytes_max
                 ):

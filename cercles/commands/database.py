@@ -2,7 +2,8 @@
 
 import typer
 
-from cercles.commands.words import EXIT_UNREACHABLE, fail, settings
+from cercles.commands.words import fail, settings
+from cercles.exit_codes import EXIT_UNREACHABLE
 from schemas.connections import DatabaseConnection
 
 database_commands = typer.Typer(

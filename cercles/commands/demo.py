@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from cercles.commands.words import only_warnings
+
 PACE_SECONDS: Final = 28.0
 PACE_SECONDS_MAX: Final = 600.0
 
@@ -36,4 +38,5 @@ def demo(
     """
     from cercles.demo.show import show  # noqa: PLC0415 - `cercles --help` should not wait for it
 
+    only_warnings()
     raise typer.Exit(show(as_json=json, stay=stay, pace_seconds=pace, story_path=story, data=data))

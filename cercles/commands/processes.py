@@ -6,7 +6,6 @@ from functools import partial
 import typer
 
 from cercles.processes import DESCRIPTIONS, ProcessName, make
-from cercles.running import run_process
 
 
 def add_process_commands(app: typer.Typer, panel: str) -> None:
@@ -17,6 +16,8 @@ def add_process_commands(app: typer.Typer, panel: str) -> None:
 
 def _command(name: ProcessName) -> Callable[[], None]:
     def run() -> None:
+        from cercles.running import run_process  # noqa: PLC0415 - `cercles --help` should not wait for it
+
         raise typer.Exit(run_process(name, partial(make, name)))
 
     return run

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cercles.commands.words import EXIT_UNREACHABLE, fail, settings
-from cercles.running import EXIT_SETTINGS
+from cercles.commands.words import fail, settings
+from cercles.exit_codes import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE
 from cercles.settings import SendSettings
 from producers.sending import (
     ANSWER_SECONDS_MAX,
@@ -59,7 +59,7 @@ def send(
         with _opened(file) as lines, httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
             _send_all(_sender(client, gateway, source, sender_secret), lines, batch_events, sent)
     except (LineError, RefusedError) as error:
-        problem = str(error), 1
+        problem = str(error), EXIT_FAILED
     except GatewayAwayError as error:
         problem = str(error), EXIT_UNREACHABLE
     last = f"; the last stands at {sent.last_position}" if sent.last_position else ""

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cercles.commands.words import EXIT_UNREACHABLE, fail, settings
+from cercles.commands.words import fail, settings
+from cercles.exit_codes import EXIT_UNREACHABLE
 from cercles.settings import TopicsSettings
 from schemas.connections import KafkaConnection
 
@@ -45,7 +46,7 @@ def topics(
     except PartitionsDifferError as error:
         fail(str(error))
     except KafkaError as error:
-        fail(f"{connection.bootstrap_servers}: {type(error).__name__}: {error}", EXIT_UNREACHABLE)
+        fail(f"{connection.bootstrap_servers}: {error}", EXIT_UNREACHABLE)
     for name in outcome.created:
         typer.echo(f"created {name} with {wanted.partitions} partitions")
     for difference in outcome.altered:

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from cercles.commands.words import only_warnings
+
 PORT_MAX: Final = 65_535
 
 
@@ -31,5 +33,6 @@ def up(
     from cercles.stack import Ports  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.upkeep import keep_up  # noqa: PLC0415 - likewise
 
+    only_warnings()
     ports = Ports(gateway=gateway_port, reader=reader_port, exporter=exporter_port, kafka=kafka_port)
     raise typer.Exit(keep_up(data, ports))

@@ -53,8 +53,11 @@ def write(result: Result, console: Console) -> None:
         f"{money(totals.pledged_minor, currency)} of {money(totals.goal_minor, currency)}: {totals.percent} %, "
         f"{totals.backers} backers, {money(totals.collected_minor, currency)} collected"
     )
+    console.print()
     console.print(_circles(result))
+    console.print()
     console.print(_milestones(result))
+    console.print()
     console.print(
         f"{result.sent} events sent = {result.applied} applied + {result.unchanged} unchanged (repeats) + "
         f"{result.dead_letters} dead letters"

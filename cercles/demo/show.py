@@ -1,10 +1,11 @@
 """The demo from its first line to its exit code."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,15 +23,11 @@ from cercles.demo.story import LES_ANGES_ANONYMES, StoryError, load
 from cercles.demo.storyteller import NotTakenError
 from cercles.display import Display
 from cercles.embedded.jars import JarsError
+from cercles.exit_codes import EXIT_CLEAN, EXIT_FAILED, EXIT_INTERRUPTED
 from cercles.interruption import Interrupted, interruptible
-from cercles.logs import configure_logs
 from cercles.parts import StartError
 from cercles.ports import NoFreePortError
-from cercles.settings import LogSettings
 from cercles.supervisor import HopelessError
-
-EXIT_INTERRUPTED: Final = 130
-"""What shells give for a command that Ctrl-C ended."""
 
 
 class StoryDiffersError(Exception):
@@ -62,7 +59,6 @@ def show(*, as_json: bool, stay: bool, pace_seconds: float, story_path: Path | N
     `pace_seconds` is what telling the story takes at least; `data` a directory to keep, else a temporary one is used,
     which is kept only when something failed.
     """
-    configure_logs(LogSettings(level="WARNING"))
     with Display() as display:
         try:
             with interruptible(), _directory(data, display) as directory:
@@ -74,30 +70,28 @@ def show(*, as_json: bool, stay: bool, pace_seconds: float, story_path: Path | N
             return EXIT_INTERRUPTED
         except _FAILURES as failure:
             display.say(f"the demo failed: {type(failure).__name__}: {failure}")
-            return 1
+            return EXIT_FAILED
 
 
 def _perform(performance: Performance, display: Display, *, as_json: bool, stay: bool, pace_seconds: float) -> int:
-    with ExitStack() as stack:
-        attendance = stack.enter_context(performance.stage())
+    with performance.stage() as attendance:
         result = performance.tell(attendance, pace_seconds)
         if stay and not result.differences:
-            _print(result, as_json=False)
+            _print(result, display, as_json=as_json)
             display.say("everything keeps running: Ctrl-C ends it")
-            try:
+            with contextlib.suppress(Interrupted):
                 performance.stay(attendance)
-            except Interrupted:
-                display.say("stopping as asked")
-    for difference in result.differences:
-        display.say(str(difference))
     if result.differences:
+        for difference in result.differences:
+            display.say(str(difference))
         raise StoryDiffersError(f"{len(result.differences)} numbers are not the story's")
-    if as_json or not stay:
-        _print(result, as_json=as_json)
-    return 0
+    if not stay:
+        _print(result, display, as_json=as_json)
+    return EXIT_CLEAN
 
 
-def _print(result: Result, *, as_json: bool) -> None:
+def _print(result: Result, display: Display, *, as_json: bool) -> None:
+    display.rest()
     if as_json:
         sys.stdout.write(report.as_json(result) + "\n")
     else:

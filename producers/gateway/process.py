@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from producers.gateway.app import make_app
-from producers.gateway.server import Server, listen
+from producers.gateway.server import Server, listen, tcp
 from producers.metrics import GatewayMetrics
 from producers.publishing import Publisher, PublishingBounds
 from producers.settings import GatewaySettings
@@ -25,7 +25,7 @@ class GatewayProcess:
         self.registry = CollectorRegistry()
         self._settings = settings
         self._metrics = GatewayMetrics(self.registry)
-        self._socket = listening
+        self._socket = None if listening is None else tcp(listening)
         self._publisher = Publisher(
             settings.kafka,
             (LOG.name, DEAD_LETTERS.name),

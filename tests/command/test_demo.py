@@ -77,7 +77,7 @@ def test_a_demo_whose_numbers_are_not_the_storys_fails_with_the_difference(tmp_p
 
 def test_an_interrupted_demo_stops_everything(tmp_path: Path) -> None:
     """In the middle of its story: exit code 130, and no temporary directory is left."""
-    with a_demo(tmp_path, "--pace", "600") as demo:
+    with a_demo(tmp_path, "--pace", "60") as demo:
         assert demo.stderr is not None
         for line in demo.stderr:
             if "25 %" in line or "Les Anges Anonymes" in line:
@@ -96,4 +96,4 @@ def test_a_directory_with_something_in_it_is_not_begun_afresh(tmp_path: Path) ->
         _, err = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert "is not empty" in err
-    assert os.listdir(tmp_path) == ["mine.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -1,60 +1,80 @@
 """`/openapi.json` is truthful: schemathesis knocks at every door as it says, with and without the right key."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
+from prometheus_client import CollectorRegistry
 from schemathesis import Case
 from schemathesis.checks import CHECKS, load_all_checks
-from schemathesis.schemas import BaseSchema
 from standardwebhooks import Webhook
 
+from producers.gateway.app import make_app
+from producers.metrics import GatewayMetrics
 from tests.gateway import knocking
 from tests.gateway.conftest import RunningGateway
+from tests.gateway.fake_log import FakeLog
 from tests.gateway.knocking import ACCOUNT, CAMPAIGN, SOURCE
 
-EXAMPLES = 50
+EXAMPLES = 15
 SECONDS_MAX = 10
 
-# Bodies may break rules that no schema can tell (a deadline before its opening, a time before 2009), so that data that
-# conforms to the schema may be refused; and every door knows one method only, of which the router takes care.
 load_all_checks()
+# No schema can tell every rule (a deadline after its opening, no time before 2009): what conforms may yet be refused.
 UNSAID_RULES: list[Any] = [CHECKS.get_one("positive_data_acceptance")]
+# With a key of ours on every request, the checks that leave it out on purpose mean nothing.
+OF_ANSWERS: list[Any] = [
+    CHECKS.get_one(name)
+    for name in (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    )
+]
 
 
-@pytest.fixture
-def api(running_gateway: RunningGateway) -> BaseSchema:
-    """The description that the gateway itself serves."""
-    return schemathesis.openapi.from_url(f"{running_gateway.url}/openapi.json")
+def description() -> dict[str, Any]:
+    """Return what a gateway says of itself."""
+    app: Any = make_app(knocking.settings(), FakeLog(), GatewayMetrics(CollectorRegistry()))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+            return await client.get("/openapi.json")
+
+    document: dict[str, Any] = asyncio.run(ask()).json()
+    return document
 
 
-described = schemathesis.pytest.from_fixture("api")
+api = schemathesis.openapi.from_dict(description())
 thoroughly = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@described.parametrize()
+@api.parametrize()
 @thoroughly
-def test_strangers(case: Case[Any]) -> None:
+def test_strangers(case: Case[Any], running_gateway: RunningGateway) -> None:
     """Without the right key every door answers as it says, and lets nothing pass."""
-    response = case.call_and_validate(excluded_checks=UNSAID_RULES, timeout=SECONDS_MAX)
-    assert response.status_code >= 400
+    response = case.call_and_validate(running_gateway.url, excluded_checks=UNSAID_RULES, timeout=SECONDS_MAX)
+    assert response.status_code >= 400 or case.method == "OPTIONS"
 
 
-@described.parametrize()
+@api.parametrize()
 @thoroughly
-def test_insiders(case: Case[Any]) -> None:
+def test_insiders(case: Case[Any], running_gateway: RunningGateway) -> None:
     """With the right key, or signature, too: whatever the body, the answer is one of those described."""
     case.path_parameters |= {"source": SOURCE, "account": ACCOUNT} if "{campaign_id}" not in case.path else {}
-    request = requests.Request(**case.as_transport_kwargs()).prepare()
+    request = requests.Request(**case.as_transport_kwargs(running_gateway.url)).prepare()
     request.headers.update(key_for(case.path, body_of(request)))
     with requests.Session() as session:
         response = session.send(request, timeout=SECONDS_MAX)
-    case.validate_response(response, excluded_checks=UNSAID_RULES)
-    assert response.status_code != 401 or b"\xef\xbf\xbd" in body_of(request)
+    case.validate_response(response, checks=OF_ANSWERS)
+    if is_text(body_of(request)):  # what is none can't be signed by the schemes' libraries
+        assert response.status_code != 401
 
 
 def body_of(request: requests.PreparedRequest) -> bytes:
@@ -66,6 +86,10 @@ def body_of(request: requests.PreparedRequest) -> bytes:
         case None:
             return b""
     raise TypeError("schemathesis sends whole bodies")
+
+
+def is_text(body: bytes) -> bool:
+    return body.decode("utf-8", "replace").encode() == body
 
 
 def key_for(path: str, body: bytes) -> dict[str, str]:

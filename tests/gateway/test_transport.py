@@ -76,6 +76,18 @@ def resident_bytes() -> int:
         return int(file.read().split()[1]) * 4096
 
 
+def test_small_answers_do_not_wait(gateway: RunningGateway) -> None:
+    """Answers are sent at once: with Nagle's algorithm on, each would wait 40 ms for the client's acknowledgement."""
+    with connected(gateway) as connection:
+        began = time.monotonic()
+        for _ in range(50):
+            connection.sendall(b"GET /nowhere HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(4096)
+        assert time.monotonic() - began < 50 * 0.03
+
+
 def test_a_body_in_pieces_is_one_body(gateway: RunningGateway, client: httpx.Client) -> None:
     """How a body is cut on its way makes no difference."""
     body = json.dumps(captured()).encode()

@@ -44,10 +44,10 @@ def _fact(event: LogEvent) -> tuple[Any, dict[str, Any]]:  # noqa: PLR0911 (one 
         case PledgeRefunded(data=data):
             return ("refund", data.refund_id), {"status": REFUND_RANKS[data.status]}
         case PledgeDisputed(data=data):
-            cost = {} if data.lost_minor is None else {"spared": -data.lost_minor}
+            cost = data.amount_minor if data.lost_minor is None else data.lost_minor
             return (
                 ("dispute", data.dispute_id),
-                {"status": DISPUTE_RANKS[data.status], "withdrawn": data.withdrawn, **cost},
+                {"status": DISPUTE_RANKS[data.status], "withdrawn": data.withdrawn, "spared": -cost},
             )
         case ShareVisited(data=data):
             return ("visits", data.share_token, data.counter_id), {"visits": data.visits}

@@ -72,10 +72,7 @@ def _crossings(campaign: NaiveCampaign, said: list[Milestone]) -> list[dict[str,
         if total >= one.amount_minor
     ]
     # Sorting keeps the order of the table where thresholds are equal.
-    return sorted(
-        (one for one in found if one is not None),
-        key=lambda one: -1 if one["type"] == "cercles.goal.lost" else int(one["threshold_minor"]),
-    )
+    return sorted((one for one in found if one is not None), key=lambda one: int(one["threshold_minor"]))
 
 
 def _ceiling(numerator: int, denominator: int) -> int:

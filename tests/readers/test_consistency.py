@@ -71,7 +71,7 @@ def test_campaign_circles_days_and_entries_agree_in_every_answer(stored: Stored,
 
 
 def test_an_event_and_the_position_of_its_answer_are_of_one_moment(stored: Stored, api: httpx.Client) -> None:
-    """While the progress moves on, an event never goes back from an outcome, nor from one outcome to another."""
+    """While everything moves on, an event is pending until it is what it became, and never anything else between."""
     stored.campaign()
     stop = threading.Event()
 

@@ -42,7 +42,7 @@ WRONG: tuple[str | None, ...] = (
 def test_without_the_key_there_is_nothing_to_see(anyone: httpx.Client) -> None:
     """401 with the scheme to use; the wrong key is answered as no key is, whatever else is wrong."""
     for path, header, query in itertools.product(KEYED, WRONG, ("", "?limit=0")):
-        headers = {} if header is None else {"authorization": header.encode("latin-1")}
+        headers = [] if header is None else [(b"authorization", header.encode("latin-1"))]
         response = anyone.get(f"{path}{query}", headers=headers)
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
 from readers.process import ReaderProcess
 from tests.readers.conftest import READ_KEY, StartReader, running, settings_for
@@ -167,3 +168,22 @@ def test_stopping_ends_every_wait(stored: Stored) -> None:
     thread.join(SECONDS_MAX)
     assert [answer.status_code for answer in answers] == [503]
     assert "retry-after" in answers[0].headers
+
+
+def test_a_database_that_goes_away_ends_every_wait(stored: Stored) -> None:
+    """Who waits hears of it at once, and may come again; the reader goes on."""
+    process = ReaderProcess(settings_for(stored.url, wait_seconds=60))
+    with running(process) as url, ThreadPoolExecutor(2) as pool, httpx.Client(base_url=url, timeout=20) as api:
+        waiting = [pool.submit(api.get, "/v1/campaigns", params={"wait_for": "0:9"}) for _ in range(2)]
+        until(2, process.registry, "cercles_reader_waiters")
+        with stored.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE sink_positions RENAME TO gone"))
+        for future in waiting:
+            answer = future.result(SECONDS_MAX)
+            assert answer.status_code == 503
+            assert "retry-after" in answer.headers
+        until(2, process.registry, "cercles_reader_waits_total", {"outcome": "interrupted"})
+        with stored.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE gone RENAME TO sink_positions"))
+        stored.progress(10)
+        assert api.get("/v1/campaigns", params={"wait_for": "0:9"}).status_code == 200

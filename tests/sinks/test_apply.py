@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from sqlalchemy import Engine, event, text
 from schemas.updates import Entry, Update, encoder
 from sinks import positions
 from sinks.apply import apply
-from sinks.database import writing_engine
+from sinks.database import STAGED_ROWS_MIN, writing_engine
 from sinks.errors import OtherLogError, OtherTopicError, StalePositionError, UnreadableUpdateError
 from sinks.positions import TopicPartition
 from sinks.records import Batch
@@ -384,6 +386,31 @@ def test_a_new_partition_begins_at_offset_0_once(engine: Engine) -> None:
     assert positions.read(engine, places, TOPIC_IDS) == {places[0]: 0, places[1]: 1}
     assert len(rows(engine, "sink_positions")) == 2
     assert positions.read(engine, [], TOPIC_IDS) == {}
+
+
+def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
+    """The bulk path of rows that are replaced: new ones and changed ones in one transaction, twice."""
+    pledges = STAGED_ROWS_MIN + 20
+    told = Story(
+        "les-anges",
+        [Fact(number, number % 4, 100, 0) for number in range(pledges)]
+        + [Fact(number, number % 4, 50, 50) for number in range(pledges + 30)],
+    )
+    topic = FakePartition()
+    topic.say(told.update(0, pledges + 1))
+    topic.drain(engine)
+    assert_rows_tell(engine, told, pledges + 1)
+    topic.say(told.update(pledges + 1, len(told.lines)))
+    topic.drain(engine)
+    assert_rows_tell(engine, told, len(told.lines))
+    (row,) = [row for row in rows(engine, "pledges") if row["pledge_id"] == "pledge-7"]
+    assert row == msgspec.to_builtins(told.pledge("pledge-7", len(told.lines)), builtin_types=(datetime, date)) | {
+        "campaign_id": "les-anges",
+        "over_returned_minor": 0,
+        "late": False,
+        "share_token": None,
+        "unattributed": None,
+    }
 
 
 def test_bulk_rows_go_through_copy_on_postgresql(engine: Engine) -> None:

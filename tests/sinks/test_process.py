@@ -212,7 +212,7 @@ def test_an_outage_that_lasts_too_long_ends_the_sink(migrated_url: str) -> None:
     assert (sink.value("cercles_sink_retries_total", cause="broker") or 0) >= 2
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_the_sink_survives_its_database_going_away(topics: str, migrated_url: str, postgresql_server: str) -> None:
     """Connections break and new ones are refused for a while; then everything is applied, once."""
     told, name = story(), make_url(migrated_url).database
@@ -232,7 +232,7 @@ def test_the_sink_survives_its_database_going_away(topics: str, migrated_url: st
     _assert_told(migrated_url, told)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_the_sink_survives_its_broker_going_away(topics: str, migrated_url: str, kafka_broker: EmbeddedKafka) -> None:
     """While the broker is frozen the sink is not ready; afterwards it goes on, without a start."""
     told = story()
