@@ -36,6 +36,9 @@ class WorkerSettings(BaseSettings):
     checkpoint_interval_seconds: float = Field(
         default=60.0, gt=0, description="How often a partition that has changed is checkpointed"
     )
+    log_check_interval_seconds: float = Field(
+        default=15.0, gt=0, description="How often to ask whether the log is still the same topic"
+    )
     stall_seconds_max: float = Field(
         default=120.0, gt=0, description="Longest time without progress while there is lag, before the process ends"
     )

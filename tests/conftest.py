@@ -39,15 +39,16 @@ def topics(kafka_bootstrap: str) -> str:
         present = wanted & set(admin.list_topics())
         if present:
             admin.delete_topics(sorted(present))
-            _wait_until(lambda: not wanted & set(admin.list_topics()), "the topics of an earlier test are gone")
+            wait_until(lambda: not wanted & set(admin.list_topics()), "the topics of an earlier test are gone")
         admin.create_topics(
             [NewTopic(topic.name, PARTITIONS_EMBEDDED, 1, topic_configs=topic.config) for topic in TOPICS]
         )
-        _wait_until(lambda: wanted <= set(admin.list_topics()), "the topics exist")
+        wait_until(lambda: wanted <= set(admin.list_topics()), "the topics exist")
     return kafka_bootstrap
 
 
-def _wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until the condition holds. Raises TimeoutError that says for what."""
     deadline = time.monotonic() + _TOPIC_SECONDS_MAX
     while not condition():
         if time.monotonic() > deadline:

@@ -30,9 +30,6 @@ from stream_processors.shell.outputs import OutputProducer
 _LAG_SECONDS: Final = 1.0
 """How often the lag is measured."""
 
-_LOG_ID_SECONDS: Final = 15.0
-"""How often to ask whether the log is still the same topic."""
-
 _log = structlog.get_logger()
 
 
@@ -216,7 +213,7 @@ class WorkerProcess:
     async def _watch_log(self, log_id: str) -> None:
         """Look now and then whether the log is still the one that was folded. Raises LogDoesNotFitError."""
         while True:
-            await asyncio.sleep(_LOG_ID_SECONDS)
+            await asyncio.sleep(self._settings.log_check_interval_seconds)
             try:
                 now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka)
             except KafkaError as error:

@@ -214,25 +214,25 @@ def read_all(bootstrap: str, topic: Topic) -> Iterator[Record]:
 
 
 @contextmanager
-def group_position(bootstrap: str) -> Iterator[Callable[[], dict[int, int]]]:
+def group_position(bootstrap: str, partitions: int = PARTITIONS_EMBEDDED) -> Iterator[Callable[[], dict[int, int]]]:
     """Give a function that asks the broker for the group's committed offsets."""
     with closing(KafkaConsumer(bootstrap_servers=bootstrap, group_id=GROUP, enable_auto_commit=False)) as consumer:
-        partitions = [TopicPartition(LOG.name, number) for number in range(PARTITIONS_EMBEDDED)]
-        yield lambda: {partition.partition: consumer.committed(partition) or 0 for partition in partitions}
+        sources = [TopicPartition(LOG.name, number) for number in range(partitions)]
+        yield lambda: {source.partition: consumer.committed(source) or 0 for source in sources}
 
 
-def log_ends(bootstrap: str) -> dict[int, int]:
+def log_ends(bootstrap: str, partitions: int = PARTITIONS_EMBEDDED) -> dict[int, int]:
     """Return the end of each partition of the log."""
     with closing(KafkaConsumer(bootstrap_servers=bootstrap)) as consumer:
-        partitions = [TopicPartition(LOG.name, number) for number in range(PARTITIONS_EMBEDDED)]
-        return {partition.partition: end for partition, end in consumer.end_offsets(partitions).items()}
+        sources = [TopicPartition(LOG.name, number) for number in range(partitions)]
+        return {source.partition: end for source, end in consumer.end_offsets(sources).items()}
 
 
-def wait_until_committed(bootstrap: str, seconds_max: float = 90) -> None:
+def wait_until_committed(bootstrap: str, seconds_max: float = 90, partitions: int = PARTITIONS_EMBEDDED) -> None:
     """Wait until the group has acknowledged the whole log. Raises TimeoutError with both positions."""
     deadline = time.monotonic() + seconds_max
-    ends = log_ends(bootstrap)
-    with group_position(bootstrap) as committed:
+    ends = log_ends(bootstrap, partitions)
+    with group_position(bootstrap, partitions) as committed:
         while committed() != ends:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"after {seconds_max} s the group is at {committed()} of {ends}")
