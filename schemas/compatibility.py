@@ -1,7 +1,8 @@
 """Is every document that was valid under an old JSON Schema valid under a new one?
 
 Compares the keywords that `schemas.export` writes, side by side. What it cannot compare it reports, so that silence
-means compatible; a false alarm costs a look, a missed one a log that can no longer be read.
+means compatible; a false alarm costs a look, a missed one a log that can no longer be read. The schemas of each release
+stand in `json/released/N/` and are never edited: the log still holds what they allowed.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """Stands around the application: gives each request an id, counts and times it, and bounds how many there are."""
 
+import itertools
+import secrets
 import time
-import uuid
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +16,8 @@ from producers.metrics import UNMATCHED, GatewayMetrics
 from producers.publication import RETRY_AFTER_SECONDS
 
 REQUEST_ID: Final = "x-request-id"
+RUN_BYTES: Final = 8
+"""Random bytes that the ids of one run of the gateway begin with."""
 
 
 class Watch:
@@ -25,6 +28,8 @@ class Watch:
         self._metrics = metrics
         self._requests_max = requests_max
         self._under_way = 0
+        self._run = secrets.token_hex(RUN_BYTES)
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and observe how it ends."""
@@ -32,7 +37,7 @@ class Watch:
             await self._app(scope, receive, send)
             return
         began_at = time.monotonic()
-        request_id = uuid.uuid4().hex
+        request_id = f"{self._run}-{next(self._numbers)}"
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
 
         async def send_on(message: Message) -> None:
