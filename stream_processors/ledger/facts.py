@@ -18,6 +18,7 @@ from schemas.events import (
 )
 from schemas.fields import DisputeStatus, RefundStatus
 from stream_processors.ledger.circles import follow
+from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import Campaign, Dispute, Pledge, Refund
 
@@ -50,13 +51,14 @@ def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) ->
     canceled = campaign.canceled_authorizations.get(fact_id)
     known = fact[0] if fact is not None else canceled
     _check(campaign, known, data, "authorization", fact_id)
+    made_at = _made_at(data, time)
     pledge = campaign.find_pledge(data.pledge_id)
     before = 0 if fact is None else fact[1]
     if data.amount_minor > before:
         campaign.authorizations[fact_id] = (pledge, data.amount_minor)
         if canceled is None:
             pledge.authorized_minor += data.amount_minor - before
-    return _sight(campaign, pledge, data, time) | (data.amount_minor > before)
+    return _sight(campaign, pledge, data, made_at) | (data.amount_minor > before)
 
 
 def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
@@ -64,6 +66,7 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> boo
     fact = campaign.captures.get(data.capture_id)
     known = None if fact is None else fact[0]
     _check(campaign, known, data, "capture", data.capture_id)
+    made_at = _made_at(data, time)
     pledge = campaign.find_pledge(data.pledge_id)
     before = 0 if fact is None else fact[1]
     changed = data.amount_minor > before
@@ -72,7 +75,7 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> boo
         pledge.captured_minor += data.amount_minor - before
     if data.final and not pledge.final:
         pledge.final = changed = True
-    return _sight(campaign, pledge, data, time) | changed
+    return _sight(campaign, pledge, data, made_at) | changed
 
 
 def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> bool:
@@ -180,14 +183,21 @@ def cancel(campaign: Campaign, data: PledgeCanceledData, _time: datetime) -> boo
     return True
 
 
-def _sight(campaign: Campaign, pledge: Pledge, data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) -> bool:
+def _made_at(data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) -> datetime:
+    """Return when the sighting was made, in UTC."""
+    if data.made_at is None:
+        return time.astimezone(UTC)
+    check_moment(data.made_at)
+    return data.made_at.astimezone(UTC)
+
+
+def _sight(
+    campaign: Campaign, pledge: Pledge, data: PledgeAuthorizedData | PledgeCapturedData, made_at: datetime
+) -> bool:
     """Take day, circle and backer from the earliest-made sighting; return whether that changed any of them.
 
     Each is the least of all sightings in an order of its own, so it does not matter in which order they come.
     """
-    made_at = time if data.made_at is None else data.made_at
-    if made_at.tzinfo is not UTC:
-        made_at = made_at.astimezone(UTC)
     changed = False
     first = pledge.made_at
     if first is None or made_at < first:

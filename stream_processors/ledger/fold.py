@@ -23,6 +23,7 @@ from schemas.events import (
 from stream_processors.ledger import facts, life
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.milestones import say_milestones
+from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Outcome, Refusal
 from stream_processors.ledger.placement import place
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -63,13 +64,17 @@ def apply(state: PartitionState, event: LogEvent, offset: int) -> Outcome:
 def find_campaign(state: PartitionState, event: LogEvent) -> Campaign:
     """Return the event's campaign, which a launch makes.
 
-    Raises Refusal (`campaign_unknown`) when no launch of it stands before the event.
+    Raises Refusal: `campaign_unknown` when no launch of it stands before the event, `invalid_event` for a time that the
+    ledger cannot hold.
     """
+    check_moment(event.time)
     campaign_id = event.data.campaign_id
     campaign = state.campaigns.get(campaign_id)
     if campaign is None:
         if not isinstance(event, CampaignLaunched):
             raise Refusal("campaign_unknown", f"no launch of campaign {campaign_id} stands before this event")
+        check_moment(event.data.opens_at)
+        check_moment(event.data.closes_at)
         campaign = state.campaigns[campaign_id] = Campaign(event.data)
     return campaign
 

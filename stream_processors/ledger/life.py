@@ -16,6 +16,7 @@ from schemas.events import (
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.circles import is_same, post
 from stream_processors.ledger.milestones import terms_changed
+from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.placement import place
 from stream_processors.ledger.state import Campaign
@@ -59,6 +60,7 @@ def _check_amendment(campaign: Campaign, data: CampaignAmendedData, time: dateti
         raise Refusal("campaign_closed", f"the campaign has {campaign.status}: its terms no longer change")
     if data.closes_at is None:
         return
+    check_moment(data.closes_at)
     if data.closes_at <= campaign.launch.opens_at:
         raise Refusal("invalid_event", "closes_at must come after the campaign's opens_at")
     if time >= campaign.closes_at:
@@ -78,9 +80,9 @@ def close(campaign: Campaign, data: CampaignClosedData, time: datetime, changes:
     """The end: says the outcome, once, if this is still the campaign's deadline."""
     if campaign.status != "open" or data.closes_at != campaign.closes_at:
         return False
-    settled_at = campaign.closes_at + timedelta(hours=campaign.launch.settle_hours)
-    if time < settled_at:
-        raise Refusal("closed_too_early", f"payments settle until {settled_at.isoformat()}")
+    settling = timedelta(hours=campaign.launch.settle_hours)
+    if time - campaign.closes_at < settling:
+        raise Refusal("closed_too_early", f"payments settle for {settling} after {campaign.closes_at.isoformat()}")
     campaign.status = "succeeded" if campaign.goal_total_minor >= campaign.goal_minor else "failed"
     changes.terms_changed = True
     changes.entry()

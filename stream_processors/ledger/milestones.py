@@ -1,6 +1,7 @@
 """Says each milestone once, at the event that crosses it, comparing integers (docs/ledger.md, "Milestones")."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from schemas.updates import MilestoneType
@@ -20,14 +21,6 @@ _Crossing = tuple[int, int, MilestoneType, int | None, str | None]
 def say_milestones(campaign: Campaign, changes: Changes) -> None:
     """Say everything that the campaign's total has now crossed and that was not said before."""
     total = campaign.goal_total_minor
-    if total < campaign.goal_minor and campaign.goal_is_reached:
-        campaign.goal_is_reached = False
-        campaign.next_threshold_minor = 0
-        changes.milestone(
-            "cercles.goal.lost", threshold_minor=campaign.goal_minor, occurrence=campaign.goal_occurrences
-        )
-    if total < campaign.next_threshold_minor:
-        return
     for threshold_minor, _, kind, step, stretch_goal_id in sorted(_crossed(campaign, total), key=lambda c: c[:2]):
         occurrence = _remember(campaign, kind, step, stretch_goal_id)
         changes.milestone(
@@ -52,6 +45,9 @@ def _at_percent(goal_minor: int, percent: int) -> int:
 
 def _crossed(campaign: Campaign, total: int) -> Iterator[_Crossing]:
     """Yield what the total has crossed and nobody has said."""
+    goal = campaign.goal_minor
+    if campaign.goal_is_reached and total < goal:
+        yield goal, 2, "cercles.goal.lost", None, None
     for crossing in _single(campaign):
         if crossing[0] <= total:
             yield crossing
@@ -63,16 +59,9 @@ def _crossed(campaign: Campaign, total: int) -> Iterator[_Crossing]:
 
 def _next_threshold(campaign: Campaign) -> int:
     """Return the least total, in minor units, that crosses anything not yet said; the goal's own loss aside."""
-    candidates = [crossing[0] for crossing in _single(campaign)]
-    candidates += [crossing[0] for crossing in _first(_overfunding(campaign))]
+    candidates = [crossing[0] for crossing in (*_single(campaign), *islice(_overfunding(campaign), 1))]
     # Where nothing is left to say, no total is high enough.
     return min(candidates, default=1 << 200)
-
-
-def _first(crossings: Iterator[_Crossing]) -> Iterator[_Crossing]:
-    for crossing in crossings:
-        yield crossing
-        return
 
 
 def _single(campaign: Campaign) -> Iterator[_Crossing]:
@@ -85,7 +74,7 @@ def _single(campaign: Campaign) -> Iterator[_Crossing]:
         yield goal, 1, "cercles.goal.reached", None, None
     for stretch in campaign.stretch_goals:
         if stretch.stretch_goal_id not in campaign.stretch_goals_said:
-            yield stretch.amount_minor, 3, "cercles.stretch_goal.reached", None, stretch.stretch_goal_id
+            yield stretch.amount_minor, 4, "cercles.stretch_goal.reached", None, stretch.stretch_goal_id
 
 
 def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
@@ -93,18 +82,21 @@ def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
     said = campaign.overfunding_said_percent
     goal = campaign.goal_minor
     if said < _FIRST_UNIT_ABOVE:
-        yield goal + 1, 2, "cercles.goal.overfunded", _FIRST_UNIT_ABOVE, None
+        yield goal + 1, 3, "cercles.goal.overfunded", _FIRST_UNIT_ABOVE, None
         said = _FIRST_UNIT_ABOVE
     increment = campaign.launch.overfunding_step
     for step in range(said + increment, OVERFUNDING_PERCENT_MAX + 1, increment):
-        yield _at_percent(goal, step), 2, "cercles.goal.overfunded", step, None
+        yield _at_percent(goal, step), 3, "cercles.goal.overfunded", step, None
 
 
 def _remember(campaign: Campaign, kind: MilestoneType, step: int | None, stretch_goal_id: str | None) -> int | None:
-    """Note that this is said; return the occurrence of a goal reached."""
+    """Note that this is said; return the occurrence of a goal reached or lost."""
     if kind == "cercles.goal.reached":
         campaign.goal_is_reached = True
         campaign.goal_occurrences += 1
+        return campaign.goal_occurrences
+    if kind == "cercles.goal.lost":
+        campaign.goal_is_reached = False
         return campaign.goal_occurrences
     if stretch_goal_id is not None:
         campaign.stretch_goals_said.add(stretch_goal_id)
