@@ -11,7 +11,7 @@ VENV := .venv/bin
 # Passed on to `demo`, `test` and `lock`.
 ARGS ?=
 
-.PHONY: help demo test check lock clean format environment environment-dev
+.PHONY: help demo test coverage check lock clean format environment environment-dev
 .PHONY: check-style check-types check-imports check-schemas check-settings check-topics
 
 help: ## List the targets
@@ -22,6 +22,11 @@ demo: environment ## Show one campaign being funded, live, through the real pipe
 
 test: environment-dev ## Run all tests, on real Kafka and PostgreSQL (ARGS="tests/unit -x", whatever pytest takes)
 	@$(VENV)/python -m pytest $(ARGS)
+
+coverage: environment-dev ## Check that the ledger's example tests reach every branch of it
+	@$(VENV)/python -m coverage run -m pytest -q tests/ledger tests/worker/test_batch.py tests/worker/test_checkpoints.py \
+		--ignore tests/ledger/test_properties.py --ignore tests/ledger/test_against_naive.py
+	@$(VENV)/python -m coverage report
 
 check: check-style check-types check-imports check-schemas check-settings check-topics ## Run everything that needs no test run: linters, types, layering, generated files
 

@@ -14,8 +14,8 @@ OVERFUNDING_PERCENT_MAX: Final = 5_000
 _FIRST_UNIT_ABOVE: Final = 100
 """The step of `cercles.goal.overfunded` that means: the first unit above the goal."""
 
-# Threshold, rank at that threshold, kind, step, id of the stretch goal.
-_Crossing = tuple[int, int, MilestoneType, int | None, str | None]
+# Threshold, rank at that threshold, kind, step (0 where the kind has none), id of the stretch goal.
+_Crossing = tuple[int, int, MilestoneType, int, str | None]
 
 
 def say_milestones(campaign: Campaign, changes: Changes) -> None:
@@ -26,7 +26,7 @@ def say_milestones(campaign: Campaign, changes: Changes) -> None:
         changes.milestone(
             kind,
             threshold_minor=threshold_minor,
-            step=step,
+            step=step or None,
             occurrence=occurrence,
             stretch_goal_id=stretch_goal_id,
         )
@@ -47,7 +47,7 @@ def _crossed(campaign: Campaign, total: int) -> Iterator[_Crossing]:
     """Yield what the total has crossed and nobody has said."""
     goal = campaign.goal_minor
     if campaign.goal_is_reached and total < goal:
-        yield goal, 2, "cercles.goal.lost", None, None
+        yield goal, 2, "cercles.goal.lost", 0, None
     for crossing in _single(campaign):
         if crossing[0] <= total:
             yield crossing
@@ -71,10 +71,10 @@ def _single(campaign: Campaign) -> Iterator[_Crossing]:
         if step not in campaign.steps_said:
             yield _at_percent(goal, step), 0, "cercles.milestone.passed", step, None
     if not campaign.goal_is_reached:
-        yield goal, 1, "cercles.goal.reached", None, None
+        yield goal, 1, "cercles.goal.reached", 0, None
     for stretch in campaign.stretch_goals:
         if stretch.stretch_goal_id not in campaign.stretch_goals_said:
-            yield stretch.amount_minor, 4, "cercles.stretch_goal.reached", None, stretch.stretch_goal_id
+            yield stretch.amount_minor, 4, "cercles.stretch_goal.reached", 0, stretch.stretch_goal_id
 
 
 def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
@@ -89,7 +89,7 @@ def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
         yield _at_percent(goal, step), 3, "cercles.goal.overfunded", step, None
 
 
-def _remember(campaign: Campaign, kind: MilestoneType, step: int | None, stretch_goal_id: str | None) -> int | None:
+def _remember(campaign: Campaign, kind: MilestoneType, step: int, stretch_goal_id: str | None) -> int | None:
     """Note that this is said; return the occurrence of a goal reached or lost."""
     if kind == "cercles.goal.reached":
         campaign.goal_is_reached = True
@@ -100,8 +100,8 @@ def _remember(campaign: Campaign, kind: MilestoneType, step: int | None, stretch
         return campaign.goal_occurrences
     if stretch_goal_id is not None:
         campaign.stretch_goals_said.add(stretch_goal_id)
-    elif step is not None and kind == "cercles.milestone.passed":
+    elif kind == "cercles.milestone.passed":
         campaign.steps_said.add(step)
-    elif step is not None:
+    else:
         campaign.overfunding_said_percent = step
     return None

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from schemas.failure_points import reach
 from stream_processors.ledger.batch import FOLD_VERSION
 from stream_processors.ledger.snapshot import restore, save
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -94,7 +95,9 @@ class CheckpointDirectory:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
+            reach("worker.checkpoint_written")
             Path(name).replace(self.path(partition))
+            reach("worker.checkpoint_in_place")
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise

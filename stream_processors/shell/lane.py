@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from schemas.connections import KafkaConnection
+from schemas.failure_points import reach
 from schemas.topics import LOG
 from schemas.updates import Progress
 from stream_processors.ledger.batch import Batch, Outputs
@@ -140,6 +141,7 @@ class Lane:
         if self._state.next_offset < first:
             await self._align(first)
         outputs = self._fold(delivery.records)
+        reach("worker.batch_folded")
         self._setting.metrics.events.inc(outputs.events)
         self._setting.metrics.batch_events.observe(outputs.events)
         self.newest_timestamp_ms = delivery.records[-1].timestamp
@@ -163,6 +165,7 @@ class Lane:
         ):
             silent = [record for record in records if record.offset < committed]
             self._fold(silent)
+            reach("worker.aligning")
             unsaid = self._fold(records[len(silent) :])
             self._state.next_offset = max(self._state.next_offset, position)
             setting.metrics.aligned_events.inc(len(records))
@@ -189,6 +192,7 @@ class Lane:
         self._state.next_offset = self._acknowledged_end = self._snapshot_offset = found.next_offset
         self._dead_letters_end = found.dead_letters_next_offset
         self.aligning = False
+        reach("worker.restored")
         _log.info("restored", partition=self.partition, next_offset=found.next_offset, campaigns=len(found.campaigns))
 
     def _checkpoint(self) -> None:
@@ -246,6 +250,7 @@ class Lane:
         self._acknowledged_end = end
         setting.metrics.next_offset.labels(str(self.partition)).set(end)
         acknowledge(end)
+        reach("worker.batch_acknowledged")
 
     def _count(self, outputs: Outputs) -> None:
         metrics = self._setting.metrics

@@ -9,6 +9,7 @@ from mode import Service
 
 from schemas.connections import KafkaConnection
 from schemas.dead_letters import DeadLetter, to_record
+from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Progress, encoder
 from stream_processors.ledger.batch import FOLD_VERSION, Outputs
@@ -51,10 +52,12 @@ class OutputProducer(Service):
         """
         partition = progress.partition
         waiting = [await self._send(UPDATES.name, partition, key, value) for key, value in outputs.updates]
+        reach("worker.updates_handed_over")
         dead_letters_end = 0
         if outputs.dead_letters:
             # The progress names them, so their offsets must be known first.
             dead_letters_end = await self._send_dead_letters(partition, outputs.dead_letters)
+            reach("worker.dead_letters_acknowledged")
             progress = Progress(
                 partition=partition,
                 next_offset=progress.next_offset,
@@ -63,7 +66,9 @@ class OutputProducer(Service):
                 log_id=progress.log_id,
             )
         waiting.append(await self._send(UPDATES.name, partition, None, encoder.encode(progress)))
+        reach("worker.progress_handed_over")
         await asyncio.gather(*waiting)
+        reach("worker.outputs_acknowledged")
         return dead_letters_end
 
     async def _send_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> int:
@@ -71,6 +76,7 @@ class OutputProducer(Service):
         for letter in letters:
             key, value, headers = to_record(letter)
             waiting.append(await self._send(DEAD_LETTERS.name, partition, key, value, headers))
+        reach("worker.dead_letters_handed_over")
         acknowledged = await asyncio.gather(*waiting)
         return 1 + max(int(metadata.offset) for metadata in acknowledged)
 
@@ -87,6 +93,7 @@ class OutputProducer(Service):
         future: asyncio.Future[Any] = await self._producer.send(
             topic, value=value, key=key, partition=partition, headers=list(headers)
         )
+        reach("worker.record_handed_over")
         return future
 
 

@@ -6,13 +6,15 @@ fails when an upgrade changes one of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, cast
 
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+from schemas.failure_points import reach
 
 _FETCH_SECONDS_WHILE_FULL: Final = 0.05
 """How long to wait for records while some partitions are full, so that one of them is not forgotten for a second."""
@@ -87,6 +89,12 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         generation, next_offset = self._acknowledged.get(tp, (None, None))
         return next_offset if generation == self.app.consumer_generation_id else None
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        reach("worker.before_commit")
+        committed: bool = await super()._commit(offsets)
+        reach("worker.after_commit")
+        return committed
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Gaps are nothing here: Faust would commit past a batch that is not done."""

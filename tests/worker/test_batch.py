@@ -241,3 +241,25 @@ def test_records_below_the_state_are_not_folded_again() -> None:
     outputs = fold(state, launch(), capture(1), capture(2), start=0)
     assert outputs.events == 1
     assert updates_of(outputs)[0].totals.pledged_minor == 200
+
+
+def test_a_nul_anywhere_in_an_event_is_refused() -> None:
+    """Also in a list, as of a campaign's sources."""
+    state = PartitionState()
+    outputs = fold(state, launch(sources=[SOURCE, "sources/\x00"]))
+    assert [letter.reason for letter in outputs.dead_letters] == ["invalid_event"]
+
+
+def test_an_update_that_ends_where_it_was_cut_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last part says so, though nothing came after the cut."""
+    monkeypatch.setattr("stream_processors.ledger.batch.PART_BYTES", 0)
+    updates = updates_of(fold(PartitionState(), launch(), capture(1), capture(2)))
+    assert [update.complete for update in updates] == [False, True]
+    assert_parts_fit(updates, BEFORE_EVERYTHING)
+
+
+def test_a_record_over_its_bound_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the bounds of the parts ever be wrong, the process ends before it says half of something."""
+    monkeypatch.setattr("stream_processors.ledger.batch.RECORD_BYTES_MAX", 100)
+    with pytest.raises(ValueError, match="over 100"):
+        fold(PartitionState(), launch())

@@ -32,6 +32,7 @@ def test_the_version_is_the_one_whose_source_was_read() -> None:
         (Consumer.perform_seek, ["self"]),
         (Consumer._filter_tps_with_pending_acks, ["self", "topics"]),
         (Consumer._should_commit, ["self", "tp", "offset"]),
+        (ThreadDelegateConsumer._commit, ["self", "offsets"]),
     ],
 )
 def test_a_method_that_is_overridden_or_called_takes_what_it_took(
@@ -47,6 +48,7 @@ def test_the_names_are_still_called_where_offsets_are_committed() -> None:
     assert "self._new_offset(tp)" in committing
     assert "self._should_commit(tp, offset)" in committing
     assert "self._filter_tps_with_pending_acks(topics)" in inspect.getsource(Consumer.force_commit)
+    assert "await self._commit(committable_offsets)" in inspect.getsource(Consumer._commit_offsets)
     assert "await self._add_gap(" in inspect.getsource(Consumer._drain_messages)
     assert "getmany = self.getmany" in inspect.getsource(Consumer._drain_messages)
     assert "await self._getmany(" in inspect.getsource(Consumer._wait_next_records)
