@@ -1,0 +1,1 @@
+"""The command: wiring, logs, the embedded stack."""

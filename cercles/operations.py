@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, PlatformCollecto
 
 from cercles.process import Process
 from cercles.settings import OperationsSettings
+from schemas.listening import listen
 
 STOP_SECONDS_MAX: Final = 3
 CONNECTIONS_MAX: Final = 32
@@ -88,9 +89,8 @@ def operations_app(process: Process) -> Litestar:
 
 
 def _bound(settings: OperationsSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG_MAX)
+        return listen(settings.host, settings.port, BACKLOG_MAX)
     except OSError as error:
         raise AddressInUseError(
             f"the operations address {settings.host}:{settings.port} can't be had ({error.strerror or error}): set "

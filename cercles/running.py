@@ -16,6 +16,7 @@ from cercles.operations import AddressInUseError, OperationsServer
 from cercles.process import Process
 from cercles.settings import LogSettings, OperationsSettings
 from cercles.settings_faults import explain
+from schemas.failure_points import FailurePointsError, arm_from_environment
 
 log = structlog.get_logger(__name__)
 
@@ -28,16 +29,22 @@ def run_process(name: str, make: Callable[[], Process]) -> int:
     """
     try:
         configure_logs(LogSettings())
+        armed = arm_from_environment()
         operations = OperationsSettings()
         process = make()
     except (ValidationError, SettingsError) as fault:
         for line in explain(fault):
             sys.stderr.write(f"cercles {name}: {line}\n")
         return EXIT_SETTINGS
+    except FailurePointsError as fault:
+        sys.stderr.write(f"cercles {name}: {fault}\n")
+        return EXIT_SETTINGS
     except Exception as error:
         log.exception("process_failed_to_start", process=name)
         log.error("process_ended", process=name, reason=_reason(error))  # noqa: TRY400 - the trace stands above it
         return EXIT_FAILED
+    if armed:
+        log.warning("failure_points_armed", process=name, points=armed)
     stop = threading.Event()
     _stop_on_signals(stop)
     try:

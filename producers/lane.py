@@ -164,21 +164,33 @@ class Lane:
         if not self._within_reach():
             self._set_away(f"no broker is within reach at {self._connection.bootstrap_servers}")
             return None
+        self._client = None
         try:
             producer = KafkaProducer(**self._options())
         except (KafkaError, OSError) as error:
-            self._client.close()
+            if self._client is not None:
+                self._client.close()
             self._set_away(f"no broker answers at {self._connection.bootstrap_servers} ({type(error).__name__})")
             return None
         self._connections.inc()
+        try:
+            missing = self._missing_topic(producer)
+        except BaseException:
+            self._discard(producer)
+            raise
+        if missing is not None:
+            self._set_away(f"the topic {missing} is not there: `cercles topics` makes it")
+            self._discard(producer)
+            return None
+        return producer
+
+    def _missing_topic(self, producer: KafkaProducer) -> str | None:
         for topic in self._topics:
             try:
                 producer.partitions_for(topic)
-            except KafkaError as error:
-                self._set_away(f"the topic {topic} is not there: `cercles topics` makes it ({type(error).__name__})")
-                self._discard(producer)
-                return None
-        return producer
+            except KafkaError:
+                return topic
+        return None
 
     def _within_reach(self) -> bool:
         """Whether any broker takes a connection. kafka-python would log, and leave a socket behind, at each attempt."""

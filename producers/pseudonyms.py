@@ -16,8 +16,8 @@ class Pseudonyms:
     """Makes pseudonyms with one key."""
 
     def __init__(self, key: SecretStr) -> None:
-        # Begun once with the key and copied for each id: the one-shot hmac.digest gives the interpreter's lock away every
-        # time, which in the gateway costs fifty times the hash.
+        # Begun once with the key and copied for each id. The one-shot hmac.digest lets go of the interpreter's lock,
+        # which in the gateway costs fifty times the hash.
         self._begun = hmac.new(key.get_secret_value().encode(), digestmod="sha256")
 
     def of(self, person_id: str) -> str:

@@ -18,6 +18,7 @@ from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
 from readers.snapshots import Snapshots, open_engine
 from readers.waiting import Waiting
+from schemas.listening import listen
 from schemas.tables import (
     DAY_TOTALS,
     campaign_totals,
@@ -78,7 +79,7 @@ class ReaderProcess:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set. Raises OSError when the address cannot be bound."""
-        with _bound(self._settings.host, self._settings.port) as listening:
+        with listen(self._settings.host, self._settings.port, _BACKLOG) as listening:
             host, port = listening.getsockname()[:2]
             self.bound_address = (host, port)
             log.info("reader_listening", host=host, port=port)
@@ -122,13 +123,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@contextlib.contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listening:
-        yield listening
 
 
 def _name_every_column(connection: Connection) -> Any:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from schemas import tables
+from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Position
 from sinks import dead_letters, positions
@@ -53,10 +54,13 @@ def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
     updates, progress = decoded(batch)
     with engine.begin() as connection:
         positions.advance(connection, batch, progress)
+        reach("sink.position_moved")
         plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
         for update_ in updates:
             plan.add(update_)
         _write(connection, plan)
+        reach("sink.updates_written")
+    reach("sink.committed")
     for gap in plan.gaps:
         if gap.first:  # the others of a marked campaign are counted, or they would flood the log
             _tell(batch, gap)
@@ -74,6 +78,8 @@ def _apply_dead_letters(engine: Engine, batch: Batch) -> Outcome:
     with engine.begin() as connection:
         positions.advance(connection, batch)
         insert_new(connection, tables.dead_letters, dead_letters.UNIQUE, rows)
+        reach("sink.dead_letters_written")
+    reach("sink.committed")
     return Outcome(dead_letters=dict(Counter(row["reason"] for row in rows)))
 
 

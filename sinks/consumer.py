@@ -26,10 +26,7 @@ METADATA_SECONDS_MAX: Final = 60
 """How old kafka-python's view of topics and brokers may be."""
 
 CLOSE_SECONDS_MAX: Final = 3
-SESSION_SECONDS: Final = 15
-"""Without a sign of life for so long, a sink's partitions go to the others."""
-
-HEARTBEAT_SECONDS: Final = 3
+HEARTBEATS_PER_SESSION: Final = 5
 FETCH_BYTES_MAX: Final = 32 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 
@@ -50,6 +47,7 @@ class Consumer:
     def __init__(self, settings: SinkSettings) -> None:
         """Connect. Raises kafka-python's errors."""
         options = settings.kafka.client_options()
+        session_ms = int(settings.session_timeout_seconds * 1000)
         _reach(options["bootstrap_servers"])
         self._admin = kafka.KafkaAdminClient(
             **options, request_timeout_ms=REQUEST_SECONDS_MAX * 1000, bootstrap_timeout_ms=REQUEST_SECONDS_MAX * 1000
@@ -67,8 +65,8 @@ class Consumer:
                 max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
                 request_timeout_ms=ANSWER_SECONDS_MAX * 1000,
                 metadata_max_age_ms=METADATA_SECONDS_MAX * 1000,
-                session_timeout_ms=SESSION_SECONDS * 1000,
-                heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
+                session_timeout_ms=session_ms,
+                heartbeat_interval_ms=session_ms // HEARTBEATS_PER_SESSION,
                 bootstrap_timeout_ms=REQUEST_SECONDS_MAX * 1000,
             )
         except BaseException:

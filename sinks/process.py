@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
+from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks import migrate, positions
 from sinks.apply import Outcome, apply
@@ -157,7 +158,9 @@ class SinkProcess:
             return
         batch = Batch(place.topic, place.partition, position, records)
         started = time.monotonic()
+        reach("sink.batch_taken")
         outcome = apply(engine, batch)
+        reach("sink.applied")
         self._count(batch, outcome, time.monotonic() - started)
         self._newest[place] = records[-1].timestamp / 1000
         consumer.applied(place, batch.next_offset)

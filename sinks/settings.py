@@ -21,6 +21,9 @@ class SinkSettings(BaseSettings):
         le=256 * 1024 * 1024,
         description="Most bytes of one transaction's records; a single larger record is still taken",
     )
+    session_timeout_seconds: float = Field(
+        default=15.0, ge=2, le=300, description="Silence after which the group gives a sink's partitions to others"
+    )
     poll_seconds: float = Field(default=0.5, gt=0, le=5, description="Longest wait for new records")
     lag_seconds: float = Field(
         default=5.0, gt=0, le=300, description="Seconds between two looks at how far behind the sink is"

@@ -2,6 +2,7 @@
 
 import typer
 
+from cercles.commands.audit import audit
 from cercles.commands.database import database_commands
 from cercles.commands.demo import demo
 from cercles.commands.processes import add_process_commands
@@ -12,6 +13,7 @@ from cercles.commands.up import up
 ON_YOUR_MACHINE = "On your machine"
 PROCESSES = "Processes (settings by environment: see docs/settings.md)"
 OPERATIONS = "Operations"
+PROOF = "Proof and repair (docs/runbook-proof.md)"
 
 app = typer.Typer(
     name="cercles",
@@ -28,3 +30,4 @@ app.command(rich_help_panel=ON_YOUR_MACHINE)(send)
 add_process_commands(app, PROCESSES)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(database_commands, rich_help_panel=OPERATIONS)
+app.command(rich_help_panel=PROOF)(audit)

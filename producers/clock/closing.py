@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from producers.clock.deadlines import Deadline, Deadlines
 from producers.publication import Position, Record
 from schemas.events import CONTENT_TYPE, CampaignClosed, CampaignClosedData, encode
+from schemas.failure_points import reach
 from schemas.topics import LOG
 
 SOURCE: Final = "clock"
@@ -63,7 +64,9 @@ class Closing:
             unsaid = [deadline for deadline in page if self._is_to_be_said(deadline, now)]
             if not unsaid:
                 continue
+            reach("clock.before_publish")
             self._publishing.publish_and_wait([_record(deadline, now) for deadline in unsaid])
+            reach("clock.acknowledged")
             self._said_at |= dict.fromkeys(unsaid, now)
             appended += len(unsaid)
         # Only what is still due needs to be remembered, so that the memory has the size of what is due.

@@ -9,6 +9,7 @@ from producers.metrics import GatewayMetrics
 from producers.publishing import BrokerAwayError, Position, Publishing, Record
 from schemas.dead_letters import DeadLetter, to_record
 from schemas.events import CONTENT_TYPE, Event, encode
+from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, LOG
 
 HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
@@ -26,9 +27,11 @@ class Posting:
 
         Returns after the broker's acknowledgement of the last. Raises Problem (503) when that can't be had.
         """
+        reach("gateway.before_publish")
         positions = await self._publish(
             [Record(LOG.name, event.data.campaign_id.encode(), encode(event), HEADERS) for event in events]
         )
+        reach("gateway.acknowledged")
         self._metrics.batch_events.observe(len(events))
         self._metrics.accepted.labels(source).inc(len(events))
         return [Accepted(event.id, str(position)) for event, position in zip(events, positions, strict=True)]

@@ -7,10 +7,11 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from producers.gateway.app import make_app
-from producers.gateway.server import Server, listen, tcp
+from producers.gateway.server import BACKLOG, Server
 from producers.metrics import GatewayMetrics
 from producers.publishing import Publisher, PublishingBounds
 from producers.settings import GatewaySettings
+from schemas.listening import listen, tcp
 from schemas.topics import DEAD_LETTERS, LOG
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class GatewayProcess:
         Requests wait there until `run`. Raises OSError when the address is taken.
         """
         if self._socket is None:
-            self._socket = listen(self._settings.host, self._settings.port)
+            self._socket = listen(self._settings.host, self._settings.port, BACKLOG)
         host, port = self._socket.getsockname()[:2]
         return str(host), int(port)
 

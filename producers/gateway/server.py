@@ -1,7 +1,6 @@
 """Serves the application over HTTP until it is asked to stop, with uvicorn."""
 
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -50,19 +49,3 @@ class Server(uvicorn.Server):
         """Look, ten times a second, whether to stop."""
         self.should_exit = self.should_exit or self._stop.is_set()
         return await super().on_tick(counter)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address; port 0 takes a free one. Raises OSError when it can't be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return tcp(socket.create_server((host, port), family=family, backlog=BACKLOG))
-
-
-def tcp(listening: socket.socket) -> socket.socket:
-    """Return the same socket as one that knows that it is TCP; the one given is no longer to be used.
-
-    asyncio switches Nagle's algorithm off only for such, and without that every small answer waits 40 ms.
-    """
-    known = socket.socket(fileno=listening.detach())
-    known.setblocking(False)
-    return known

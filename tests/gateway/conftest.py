@@ -9,9 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from producers.gateway.app import make_app
-from producers.gateway.server import Server, listen
+from producers.gateway.server import BACKLOG, Server
 from producers.metrics import GatewayMetrics
 from producers.settings import GatewaySettings
+from schemas.listening import listen
 from tests.gateway.fake_log import FakeLog
 from tests.gateway.knocking import settings
 
@@ -38,7 +39,7 @@ class RunningGateway:
 def running(chosen: GatewaySettings) -> Generator[RunningGateway]:
     """Run a gateway with these settings until the generator is closed."""
     registry, log, stop = CollectorRegistry(), FakeLog(), threading.Event()
-    listening = listen("127.0.0.1", 0)
+    listening = listen("127.0.0.1", 0, BACKLOG)
     host, port = listening.getsockname()[:2]
     server = Server(make_app(chosen, log, GatewayMetrics(registry)), chosen.requests_max, stop)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

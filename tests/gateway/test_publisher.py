@@ -17,6 +17,7 @@ from kafka.producer.sender import Sender
 from prometheus_client import CollectorRegistry
 
 from cercles.embedded.kafka import EmbeddedKafka
+from producers import lane
 from producers.metrics import PublisherMetrics
 from producers.publishing import (
     BrokerAwayError,
@@ -287,6 +288,21 @@ class TestBrokerAway:
                 wait_until(lambda: publisher.in_flight == (0, 0), 10)
             wait_until(lambda: publisher.not_ready() is None)
             assert publish(publisher, [record(1)])
+        gc.collect()
+
+    @broker_goes_away
+    def test_silence_is_noticed_without_traffic(
+        self, topics: str, kafka_broker: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An idle publisher stays ready while brokers answer its questions, and no longer when they do not."""
+        monkeypatch.setattr(lane, "METADATA_SECONDS", 0.2)
+        monkeypatch.setattr(lane, "SILENCE_SECONDS_MAX", 1.0)
+        with publisher_to(topics) as publisher:
+            time.sleep(1.5)
+            assert publisher.not_ready() is None
+            with paused(kafka_broker):
+                wait_until(lambda: publisher.not_ready() is not None, 5)
+            wait_until(lambda: publisher.not_ready() is None)
         gc.collect()
 
 

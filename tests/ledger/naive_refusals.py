@@ -1,7 +1,7 @@
 """Which events of the naive ledger stand, and what of a fact can never change."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from schemas.events import (
     CampaignAmended,
@@ -21,9 +21,14 @@ from schemas.events import (
 from stream_processors.refusals import RefusalReason
 from tests.ledger.naive_campaign import NaiveCampaign
 
+CALENDAR: Final = (datetime(1971, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+"""From the first moment to before the last."""
+
 
 def refusal(campaign: NaiveCampaign | None, event: LogEvent) -> RefusalReason | None:
     """Return why the event does not stand, given all that stand before it."""
+    if any(not CALENDAR[0] <= moment < CALENDAR[1] for moment in _times(event)):
+        return "invalid_event"
     if isinstance(event, CampaignLaunched):
         return None if campaign is None or campaign.launch == event.data else "conflicting_duplicate"
     if campaign is None:
@@ -33,6 +38,11 @@ def refusal(campaign: NaiveCampaign | None, event: LogEvent) -> RefusalReason | 
     if isinstance(event, CampaignClosed):
         return _refusal_of_close(campaign, event)
     return _refusal_of_fact(campaign, event)
+
+
+def _times(event: LogEvent) -> list[datetime]:
+    fields = [event.time, *(getattr(event.data, name, None) for name in ("made_at", "opens_at", "closes_at"))]
+    return [moment for moment in fields if moment is not None]
 
 
 def _refusal_of_fact(campaign: NaiveCampaign, event: LogEvent) -> RefusalReason | None:

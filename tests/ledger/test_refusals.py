@@ -1,6 +1,6 @@
 """docs/ledger.md and DESIGN §4, Refusals: values with a reason, which change nothing and can be replayed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import get_args
 
 import pytest
@@ -107,6 +107,55 @@ def test_a_fact_in_another_currency_is_refused(event: LogEvent) -> None:
     """`currency_mismatch`: amounts of two currencies are never added."""
     assert Log(launch()).refusal(event) == "currency_mismatch"
     assert Log(launch(currency="USD")).refusal(event) is None
+
+
+EXTREMES = [datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 6, 1, tzinfo=UTC), datetime(9999, 6, 1, tzinfo=UTC)]
+EXTREMES += [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+# Moments that do not even have a time in UTC.
+EXTREMES += [
+    datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+    datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))),
+]
+EDGES = [datetime(1971, 6, 1, tzinfo=UTC), datetime(9998, 6, 1, tzinfo=UTC)]
+
+
+def _with_times(moment: datetime) -> dict[str, LogEvent]:
+    """Return an event for each field that holds a time, with that moment in it."""
+    return {
+        "time": visit("t", 1, at=moment),
+        "time of a sighting": authorize("p", 5, at=moment),
+        "made_at of an authorization": authorize("p", 5, made_at=moment),
+        "made_at of a capture": capture("p", 5, made_at=moment),
+        "time of a launch": launch(campaign="another", at=moment),
+        "time of an amendment": amend(1, at=moment, title="A title"),
+    }
+
+
+@pytest.mark.parametrize("field", _with_times(CLOSES))
+@pytest.mark.parametrize("moment", EXTREMES)
+def test_a_time_at_the_ends_of_the_calendar_is_invalid(moment: datetime, field: str) -> None:
+    """Before 1971 or after 9998: there a day in another zone does not exist."""
+    log = Log(launch(timezone="Asia/Tokyo"))
+    before = views(log.state)
+    assert log.refusal(_with_times(moment)[field]) == "invalid_event"
+    assert views(log.state) == before
+
+
+@pytest.mark.parametrize("field", _with_times(CLOSES))
+@pytest.mark.parametrize("moment", EDGES)
+def test_a_time_between_them_is_not(moment: datetime, field: str) -> None:
+    """What is plausible is the doors' business."""
+    assert Log(launch(timezone="Asia/Tokyo")).refusal(_with_times(moment)[field]) is None
+
+
+@pytest.mark.parametrize("moment", [datetime(9999, 6, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_a_deadline_at_the_end_of_the_calendar_is_invalid(moment: datetime) -> None:
+    """At the launch and when it is amended: its settling time might not exist."""
+    log = Log()
+    assert log.refusal(launch(closes_at=moment)) == "invalid_event"
+    assert dict(log.state.campaigns) == {}
+    log.append(launch())
+    assert log.refusal(amend(1, closes_at=moment)) == "invalid_event"
 
 
 REFUSED: list[tuple[LogEvent, RefusalReason]] = [

@@ -29,20 +29,25 @@ class Expectation:
     entries: set[EntryRow] = field(default_factory=set)
     milestones: set[tuple[int, int, int, str, str]] = field(default_factory=set)
     dead_letters: set[tuple[str, int, int, str]] = field(default_factory=set)
+    states: dict[int, PartitionState] = field(default_factory=lambda: defaultdict(PartitionState))
     naive: dict[int, NaiveLedger] = field(default_factory=lambda: defaultdict(NaiveLedger))
 
     @classmethod
     def of(cls, log: Iterable[LogLine]) -> "Expectation":
         """Fold the whole log: entries and milestones by the fold, totals by the naive one."""
         expected = cls()
-        states: dict[int, PartitionState] = defaultdict(PartitionState)
         for partition, offset, value in log:
-            event = _decode(value)
-            if event is None:
-                expected.dead_letters.add((LOG.name, partition, offset, "invalid_event"))
-            else:
-                expected._add(states[partition], partition, offset, event)
+            expected.hear(partition, offset, value)
         return expected
+
+    def hear(self, partition: int, offset: int, value: bytes | None) -> LogEvent | None:
+        """Fold the next record of a partition; return the event in it. Raises AssertionError when the folds differ."""
+        event = _decode(value)
+        if event is None:
+            self.dead_letters.add((LOG.name, partition, offset, "invalid_event"))
+        else:
+            self._add(self.states[partition], partition, offset, event)
+        return event
 
     def _add(self, state: PartitionState, partition: int, offset: int, event: LogEvent) -> None:
         outcome = apply(state, event, offset)
@@ -106,10 +111,11 @@ class Expectation:
             assert connection.scalar(select(func.count()).where(tables.campaign_totals.c.gap_offset.is_not(None))) == 0
         for ledger in self.naive.values():
             for campaign_id, campaign in ledger.campaigns.items():
-                _check_campaign(engine, campaign_id, campaign)
+                check_campaign(engine, campaign_id, campaign)
 
 
-def _check_campaign(engine: Engine, campaign_id: str, naive: Any) -> None:
+def check_campaign(engine: Engine, campaign_id: str, naive: Any) -> None:
+    """Compare a campaign's totals, circles, days and pledges in the database with the naive fold's."""
     wanted = naive.totals()
     with engine.connect() as connection:
         totals = connection.execute(

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from schemas.strictness import first_fault
 
 from schemas import updates
 from schemas.events import EVENT_TYPES, Decoding, Event, LogEvent, encode, type_name
 from schemas.export import RECORD_TYPES
+from schemas.strictness import first_fault
 from tests.schemas.json_schemas import is_valid
 
 EXAMPLES: Final = Path(__file__).parents[2] / "schemas" / "examples"

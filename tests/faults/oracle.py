@@ -1,0 +1,298 @@
+"""The oracle: what was accepted, held against what the log, the database, the HTTP API and the metrics say of it."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+from sqlalchemy import Engine, func, select
+
+from schemas import tables
+from schemas.topics import LOG, PARTITIONS_EMBEDDED, UPDATES
+from schemas.updates import Milestone
+from tests.faults.receipts import Receipt
+from tests.ledger.naive_milestones import milestones
+from tests.pipeline.expectation import Expectation, check_campaign
+
+COMPLAINTS_MAX: Final = 20
+"""Complaints that are spelled out; the others are counted."""
+
+Place = tuple[int, int]
+"""Partition and offset of a record of the log."""
+
+
+@dataclass
+class Verdict:
+    """What became of everything that was accepted: accepted = applied + dead + lost, and nothing twice."""
+
+    accepted: int = 0
+    applied: int = 0
+    dead: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.duplicated or self.complaints)
+
+    def complain(self, what: str) -> None:
+        if len(self.complaints) < COMPLAINTS_MAX:
+            self.complaints.append(what)
+        elif len(self.complaints) == COMPLAINTS_MAX:
+            self.complaints.append("… and more")
+
+
+View = Callable[[dict[str, Any], Expectation], Iterable[str]]
+"""Another way to see the campaigns: given naive campaigns by id, and all that is expected, it yields what differs."""
+
+
+class Oracle:
+    """Follows the log, and judges stretch by stretch: everything accepted since it was asked last.
+
+    It folds the log itself, with the ledger and with the naive one, in a process of its own: what is wrong with the
+    workers that run is not wrong here. Campaigns must not go on from one stretch to the next.
+    """
+
+    def __init__(self, bootstrap: str, engine: Engine, views: Iterable[View] = ()) -> None:
+        self._bootstrap = bootstrap
+        self._engine = engine
+        self._views = tuple(views)
+        self._folded = Expectation()
+        self._ends = dict.fromkeys(range(PARTITIONS_EMBEDDED), 0)
+
+    def judge(self, receipts: Iterable[Receipt]) -> Verdict:
+        """Return what became of the accepted events of this stretch. The database must have had the time it needs."""
+        verdict = Verdict()
+        starts = dict(self._ends)
+        expected = Expectation(states=self._folded.states, naive=self._folded.naive)
+        known: dict[Place, tuple[str | None, str]] = {}
+        campaign_ids: set[str] = set()
+        for partition, offset, value in read_log(self._bootstrap, starts):
+            try:
+                event = expected.hear(partition, offset, value)
+            except AssertionError as error:
+                verdict.complain(f"the two folds differ at {partition}:{offset}: {error}")
+                continue
+            if event is not None:
+                campaign_ids.add(event.data.campaign_id)
+            known[partition, offset] = (None if event is None else event.id, hashlib.sha256(value or b"").hexdigest())
+            self._ends[partition] = offset + 1
+        stored = Stored.since(self._engine, starts)
+        self._count(verdict, receipts, known, expected, stored)
+        _compare(verdict, expected, stored)
+        self._check_campaigns(verdict, campaign_ids, expected)
+        return verdict
+
+    def judge_everything(self) -> Verdict:
+        """Fold the whole log anew and compare all that there is, as if nothing had been checked before."""
+        verdict = Verdict()
+        expected = Expectation.of(read_log(self._bootstrap, dict.fromkeys(range(PARTITIONS_EMBEDDED), 0)))
+        try:
+            expected.check(self._engine)
+        except AssertionError as error:
+            verdict.complain(f"the whole log and the whole database differ: {error}")
+        campaign_ids = {campaign_id for ledger in expected.naive.values() for campaign_id in ledger.campaigns}
+        self._folded = expected
+        self._check_views(verdict, campaign_ids, expected)
+        return verdict
+
+    def _count(
+        self,
+        verdict: Verdict,
+        receipts: Iterable[Receipt],
+        known: dict[Place, tuple[str | None, str]],
+        expected: Expectation,
+        stored: "Stored",
+    ) -> None:
+        refused = {(partition, offset) for _, partition, offset, _ in expected.dead_letters}
+        wanted = _by_place(expected.entries)
+        found = _by_place(stored.entries)
+        dead = {(partition, offset) for _, partition, offset, _ in stored.dead_letters}
+        promised: set[Place] = set()
+        for receipt in receipts:
+            place = receipt.partition, receipt.offset
+            if place in promised:
+                verdict.complain(f"two events were told that they stand at {place}")
+                continue
+            promised.add(place)
+            verdict.accepted += 1
+            event_id, sha256 = known.get(place, (None, ""))
+            on_the_log = event_id == receipt.event_id and receipt.sha256 in {None, sha256} and place in known
+            if on_the_log and place in refused and place in dead:
+                verdict.dead += 1
+            elif on_the_log and place not in refused and self._is_applied(place, wanted, found, stored):
+                verdict.applied += 1
+            else:
+                verdict.lost += 1
+                verdict.complain(f"accepted and lost: {receipt.event_id or 'garbage'} at {place}")
+        verdict.duplicated = sum(len(rows - wanted.get(place, set())) > 0 for place, rows in found.items())
+
+    def _is_applied(
+        self, place: Place, wanted: dict[Place, set[Any]], found: dict[Place, set[Any]], stored: Any
+    ) -> bool:
+        if place in wanted:
+            return wanted[place] <= found.get(place, set())
+        return bool(stored.log_ends.get(place[0], 0) > place[1])  # it told nothing new, and that has come through
+
+    def _check_campaigns(self, verdict: Verdict, campaign_ids: set[str], expected: Expectation) -> None:
+        for campaign_id, naive in _campaigns(expected, campaign_ids).items():
+            try:
+                check_campaign(self._engine, campaign_id, naive)
+            except Exception as error:  # noqa: BLE001 - a missing row is a complaint like any other
+                verdict.complain(f"{campaign_id} differs from the naive fold: {_words(error)}")
+            said = [_key(one) for one in milestones(naive)]
+            stored = stored_milestones(self._engine, campaign_id)
+            if stored != said:
+                verdict.complain(f"{campaign_id} should have said {said}, and said {stored}")
+        for campaign_id in unequal_sums(self._engine):
+            verdict.complain(f"{campaign_id}: campaign, circles, days and entries do not add up to the same")
+        self._check_views(verdict, campaign_ids, expected)
+
+    def _check_views(self, verdict: Verdict, campaign_ids: set[str], expected: Expectation) -> None:
+        for view in self._views:
+            for complaint in view(_campaigns(expected, campaign_ids), expected):
+                verdict.complain(complaint)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the database has of a stretch of the log."""
+
+    entries: list[Any]
+    milestones: list[Any]
+    dead_letters: list[Any]
+    log_ends: dict[int, int]
+    gaps: list[str]
+
+    @classmethod
+    def since(cls, engine: Engine, starts: dict[int, int]) -> "Stored":
+        """Read it all in one transaction. Raises the database's errors."""
+        entry, milestone, dead = tables.ledger_entries.c, tables.milestones.c, tables.dead_letters.c
+        position, totals = tables.sink_positions.c, tables.campaign_totals.c
+        entries, said, letters = [], [], []
+        with engine.connect() as connection:
+            for partition, start in starts.items():
+                entries += connection.execute(
+                    select(
+                        entry.partition_number,
+                        entry.log_offset,
+                        entry.entry_number,
+                        entry.campaign_id,
+                        entry.event_id,
+                        entry.pledge_id,
+                        entry.circle,
+                        entry.pledged_minor,
+                        entry.collected_minor,
+                    ).where(entry.partition_number == partition, entry.log_offset >= start)
+                ).all()
+                said += connection.execute(
+                    select(
+                        milestone.partition_number,
+                        milestone.log_offset,
+                        milestone.milestone_number,
+                        milestone.campaign_id,
+                        milestone.type,
+                    ).where(milestone.partition_number == partition, milestone.log_offset >= start)
+                ).all()
+                letters += connection.execute(
+                    select(dead.topic, dead.partition_number, dead.record_offset, dead.reason).where(
+                        dead.partition_number == partition, dead.record_offset >= start
+                    )
+                ).all()
+            ends = connection.execute(
+                select(position.partition_number, position.log_next_offset).where(position.topic == UPDATES.name)
+            ).all()
+            gaps = connection.scalars(select(totals.campaign_id).where(totals.gap_offset.is_not(None))).all()
+        plain = [[tuple(row) for row in rows] for rows in (entries, said, letters)]
+        return cls(*plain, log_ends={row[0]: row[1] for row in ends}, gaps=list(gaps))
+
+
+def read_log(bootstrap: str, starts: dict[int, int]) -> Iterator[tuple[int, int, bytes | None]]:
+    """Yield partition, offset and value of the log's records from there to its present end."""
+    with closing(KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)) as consumer:
+        partitions = {TopicPartition(LOG.name, number): start for number, start in starts.items()}
+        consumer.assign(list(partitions))
+        for partition, start in partitions.items():
+            consumer.seek(partition, start)
+        ends = consumer.end_offsets(list(partitions))
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for batch in consumer.poll(timeout_ms=500).values():
+                for record in batch:
+                    yield record.partition, record.offset, record.value
+
+
+def unequal_sums(engine: Engine) -> list[str]:
+    """Return the campaigns whose circles, days or entries do not add up to their totals, in the database itself."""
+    totals = tables.campaign_totals.c
+    columns = [totals.campaign_id, totals.pledged_minor, totals.collected_minor]
+    parts = [tables.circle_totals, tables.DAY_TOTALS, tables.ledger_entries]
+    for part in parts:
+        for name in ("pledged_minor", "collected_minor"):
+            total = select(func.coalesce(func.sum(part.c[name]), 0)).where(part.c.campaign_id == totals.campaign_id)
+            columns.append(total.scalar_subquery())
+    with engine.connect() as connection:
+        rows = connection.execute(select(*columns)).all()
+    return [row[0] for row in rows if not tuple(row[1:3]) == tuple(row[3:5]) == tuple(row[5:7]) == tuple(row[7:9])]
+
+
+def stored_milestones(engine: Engine, campaign_id: str) -> list[tuple[Any, ...]]:
+    """Return what the database says was said of a campaign, in order, in the words of `_key`."""
+    column = tables.milestones.c
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(
+                column.type,
+                column.log_offset,
+                column.event_id,
+                column.step,
+                column.occurrence,
+                column.stretch_goal_id,
+                column.total_minor,
+            )
+            .where(column.campaign_id == campaign_id)
+            .order_by(column.log_offset, column.milestone_number)
+        ).all()
+    return [tuple(row) for row in rows]
+
+
+def _key(one: Milestone) -> tuple[Any, ...]:
+    return (one.type, one.offset, one.event_id, one.step, one.occurrence, one.stretch_goal_id, one.total_minor)
+
+
+def _compare(verdict: Verdict, expected: Expectation, stored: Stored) -> None:
+    """Hold everything of the stretch against the fold: also what nobody has a receipt for."""
+    for name in ("entries", "milestones", "dead_letters"):
+        rows, wanted = getattr(stored, name), getattr(expected, name)
+        missing, unwanted = wanted - set(rows), set(rows) - wanted
+        words = name.replace("_", " ")
+        if missing:
+            verdict.complain(f"{len(missing)} {words} are missing, such as {min(missing, key=str)}")
+        if unwanted:
+            verdict.complain(f"{len(unwanted)} {words} should not be there, such as {min(unwanted, key=str)}")
+        if len(rows) != len(set(rows)):
+            verdict.complain(f"{len(rows) - len(set(rows))} {words} are there twice")
+    for campaign_id in stored.gaps:
+        verdict.complain(f"{campaign_id} is marked: an update was missed")
+
+
+def _by_place(entries: Iterable[tuple[Any, ...]]) -> dict[Place, set[Any]]:
+    found: dict[Place, set[Any]] = {}
+    for entry in entries:
+        found.setdefault((entry[0], entry[1]), set()).add(entry)
+    return found
+
+
+def _campaigns(expected: Expectation, campaign_ids: set[str]) -> dict[str, Any]:
+    return {
+        campaign_id: naive
+        for ledger in expected.naive.values()
+        for campaign_id, naive in ledger.campaigns.items()
+        if campaign_id in campaign_ids
+    }
+
+
+def _words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -1,0 +1,109 @@
+"""The other ways to see the campaigns: over HTTP and in metrics. Each yields what differs from the naive fold."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.topics import LOG
+from tests.pipeline.expectation import Expectation
+
+READ_KEY: Final = "read-key-for-tests-only"
+READ_SECONDS_MAX: Final = 20.0
+EVENTS_ASKED_MAX: Final = 10
+"""Events of a stretch whose fate is asked for one by one, of each kind."""
+
+AMOUNTS: Final = ("pledged_minor", "collected_minor")
+OTHER: Final = "other"
+
+
+def over_http(base: str, chance: random.Random) -> Callable[[dict[str, Any], Expectation], Iterator[str]]:
+    """Return the view of the reader at that address."""
+
+    def view(campaigns: dict[str, Any], expected: Expectation) -> Iterator[str]:
+        headers = {"authorization": f"Bearer {READ_KEY}"}
+        with httpx.Client(base_url=f"{base}/v1/campaigns", headers=headers, timeout=READ_SECONDS_MAX) as client:
+            for campaign_id, naive in campaigns.items():
+                yield from _campaign(client, campaign_id, naive, expected)
+            yield from _events(client, campaigns, expected, chance)
+
+    return view
+
+
+def in_metrics(url: str) -> Callable[[dict[str, Any], Expectation], Iterator[str]]:
+    """Return the view of the exporter at that address; it has every campaign, of this stretch or not."""
+
+    def view(campaigns: dict[str, Any], expected: Expectation) -> Iterator[str]:
+        every = {one: naive for ledger in expected.naive.values() for one, naive in ledger.campaigns.items()}
+        families = list(text_string_to_metric_families(httpx.get(url, timeout=READ_SECONDS_MAX).text))
+        sums: dict[str, Counter[str]] = defaultdict(Counter)
+        for family in families:
+            if family.name in {f"cercles_campaign_{name}" for name in AMOUNTS}:
+                for sample in family.samples:
+                    sums[family.name][sample.labels["campaign_id"]] += int(sample.value)
+        for name in AMOUNTS:
+            found = sums[f"cercles_campaign_{name}"]
+            # Those beyond the greatest are summed as `other`: all together must be right in any case.
+            told = sum(found.values()) if OTHER in found or len(found) == len(every) else -1
+            if told != sum(getattr(naive.totals(), name) for naive in every.values()):
+                yield f"metrics: {name} of {len(found)} of {len(every)} campaigns adds up to {told}"
+            for campaign_id, naive in campaigns.items():
+                wanted = getattr(naive.totals(), name)
+                if campaign_id in found and found[campaign_id] != wanted:
+                    yield f"metrics: {name} of {campaign_id} is {found[campaign_id]}, not {wanted}"
+
+    return view
+
+
+def _campaign(client: httpx.Client, campaign_id: str, naive: Any, expected: Expectation) -> Iterator[str]:
+    whole = client.get(f"/{campaign_id}").json()
+    days = client.get(f"/{campaign_id}/days").json()
+    entries = list(_pages(client, f"/{campaign_id}/entries", "entries"))
+    wanted = naive.totals()
+    for name in (*AMOUNTS, "over_returned_minor", "late_minor", "percent", "backers"):
+        found = whole.get("totals", {}).get(name)
+        if found != getattr(wanted, name):
+            yield f"HTTP: {name} of {campaign_id} is {found}, not {getattr(wanted, name)}"
+    for name in AMOUNTS:
+        sums = [sum(row[name] for row in rows) for rows in (whole.get("circles", []), days.get("days", []), entries)]
+        if set(sums) != {getattr(wanted, name)}:
+            yield f"HTTP: {name} of {campaign_id}, by circles, days and entries: {sums}, not {getattr(wanted, name)}"
+    said = [(one["type"], one["position"]) for one in _pages(client, f"/{campaign_id}/milestones", "milestones")]
+    should = [(row[4], f"{row[0]}:{row[1]}") for row in sorted(expected.milestones) if row[3] == campaign_id]
+    if said != should:
+        yield f"HTTP: {campaign_id} said {said}, not {should}"
+
+
+def _pages(client: httpx.Client, path: str, name: str) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        page = client.get(path, params={"limit": 500} | ({} if cursor is None else {"cursor": cursor})).json()
+        yield from page.get(name, [])
+        cursor = page.get("next_cursor")
+        if cursor is None:
+            return
+
+
+def _events(
+    client: httpx.Client, campaigns: dict[str, Any], expected: Expectation, chance: random.Random
+) -> Iterator[str]:
+    """Ask what became of some events, applied and refused ones."""
+    applied = sorted({(row[3], row[0], row[1]) for row in expected.entries if row[3] in campaigns})
+    refused = sorted((partition, offset) for topic, partition, offset, _ in expected.dead_letters if topic == LOG.name)
+    some_campaign = next(iter(campaigns), None)
+    questions = [(one, "applied") for one in chance.sample(applied, min(EVENTS_ASKED_MAX, len(applied)))]
+    if some_campaign is not None:
+        questions += [
+            ((some_campaign, *place), "refused")
+            for place in chance.sample(refused, min(EVENTS_ASKED_MAX, len(refused)))
+        ]
+    for (campaign_id, partition, offset), wanted in questions:
+        answer = client.get(f"/{campaign_id}/events/{partition}:{offset}")
+        # Another campaign's refused event is none of this one's: the reader may say so by 404.
+        if answer.status_code == httpx.codes.OK and answer.json()["status"] != wanted:
+            yield f"HTTP: the event at {partition}:{offset} is {answer.json()['status']}, not {wanted}"
+        elif answer.status_code != httpx.codes.OK and wanted == "applied":
+            yield f"HTTP: the event at {partition}:{offset} gives {answer.status_code}"
