@@ -12,6 +12,7 @@ import kafka
 from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
 from kafka.partitioner.default import murmur2
 
+from cercles.command_errors import NotDoneError
 from schemas.connections import KafkaConnection
 from schemas.topics import Topic
 
@@ -31,7 +32,7 @@ RATE_MIN: Final = 100
 _POSITIVE: Final = 0x7FFFFFFF
 
 
-class StretchMissingError(Exception):
+class StretchMissingError(NotDoneError):
     """The topic does not hold the records that are asked for: it begins above them, or ends below."""
 
 
@@ -112,7 +113,8 @@ class TopicReader:
         first, last = self.range(topic, partition)
         if start < end and (first > start or last < end):
             raise StretchMissingError(
-                f"{topic.name}, partition {partition} holds offsets {first} to {last}, but {start} to {end} is needed"
+                f"{topic.name}, partition {partition} holds offsets {first} to {last}, but {start} to {end} is needed: "
+                "records were lost or dropped there, or this is another cluster than the one that the rows belong to"
             )
         place = kafka.TopicPartition(topic.name, partition)
         self._consumer.assign([place])

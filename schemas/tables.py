@@ -41,7 +41,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's signature)
-        return None if value is None else value.astimezone(UTC)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no offset: which moment it is cannot be known")
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (likewise)
         if value is None:
@@ -178,6 +182,25 @@ dead_letters: Final = Table(
     Column("refused_at", UtcDateTime, nullable=False),
     UniqueConstraint("topic", "partition_number", "record_offset"),
     Index(None, "reason"),
+)
+
+dead_letter_resolutions: Final = Table(
+    "dead_letter_resolutions",
+    metadata,
+    # What a person decided about a dead letter; decisions are added, none is changed. It names the letter as its unique
+    # place does, so that it can go along to another database.
+    Column("resolution_id", _Count, primary_key=True, autoincrement=True),
+    Column("topic", String(249), nullable=False),
+    Column("partition_number", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    # `replayed` or `dropped`.
+    Column("resolution", String(16), nullable=False),
+    Column("why", Text, nullable=True),
+    # Where a replayed record now stands on the log.
+    Column("log_partition", Integer, nullable=True),
+    Column("log_offset", BigInteger, nullable=True),
+    Column("resolved_at", UtcDateTime, nullable=False),
+    Index(None, "topic", "partition_number", "record_offset"),
 )
 
 sink_positions: Final = Table(

@@ -1,7 +1,7 @@
 """Applies a batch of one topic partition in one transaction, exactly once."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import structlog
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, update
 from schemas import tables
 from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
-from schemas.updates import Position
+from schemas.updates import Position, Update
 from sinks import dead_letters, positions
 from sinks.database import append, insert_new, upsert
 from sinks.plan import Gap, Plan, Standing
@@ -55,10 +55,7 @@ def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
     with engine.begin() as connection:
         positions.advance(connection, batch, progress)
         reach("sink.position_moved")
-        plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
-        for update_ in updates:
-            plan.add(update_)
-        _write(connection, plan)
+        plan = write_updates(connection, updates)
         reach("sink.updates_written")
     reach("sink.committed")
     for gap in plan.gaps:
@@ -71,6 +68,18 @@ def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
         milestones=len(plan.milestones),
         gaps=tuple(plan.gaps),
     )
+
+
+def write_updates(connection: Connection, updates: Sequence[Update]) -> Plan:
+    """Write what updates of one partition change, in the caller's transaction; return what they came to.
+
+    Positions of campaigns move, the sink's own do not: `apply` sees to those.
+    """
+    plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
+    for update_ in updates:
+        plan.add(update_)
+    _write(connection, plan)
+    return plan
 
 
 def _apply_dead_letters(engine: Engine, batch: Batch) -> Outcome:

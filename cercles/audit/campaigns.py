@@ -30,14 +30,13 @@ class CampaignsAudit:
         self,
         connection: Connection,
         findings: Findings,
-        partition: int,
         state: PartitionState,
         rows: Mapping[str, stored.Row],
+        *,
         sums: Mapping[str, Sums] | None,
     ) -> None:
         self._connection = connection
         self._findings = findings
-        self._partition = partition
         self._state = state
         self._rows = rows
         self._sums = sums
@@ -75,11 +74,14 @@ class CampaignsAudit:
         if campaign.position.offset == target.offset and not row["complete"]:
             self._findings.note(
                 f"campaign {campaign_id} is in the middle of an update, within the event at "
-                f"{self._partition}:{target.offset}: its entries and their sums were compared up to there"
+                f"{row['partition_number']}:{target.offset}: its entries and their sums were compared up to there"
             )
         elif campaign.position.offset == target.offset:
             self._add(
-                "behind", "campaign", campaign_id, f"stands within the event at {self._partition}:{target.offset}"
+                "behind",
+                "campaign",
+                campaign_id,
+                f"stands within the event at {row['partition_number']}:{target.offset}",
             )
         return False
 

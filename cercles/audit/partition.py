@@ -12,6 +12,7 @@ from cercles.audit.campaigns import CampaignsAudit, position_of
 from cercles.audit.lines import LinesAudit
 from cercles.audit.refold import Refold
 from cercles.audit.report import Difference, Findings, Kind
+from cercles.command_errors import NotDoneError
 from cercles.topic_reader import TopicReader
 from schemas.topics import LOG
 from schemas.updates import BEFORE_EVERYTHING
@@ -23,7 +24,7 @@ SNAPSHOTS_MAX: Final = 20
 SNAPSHOT_WAIT_SECONDS: Final = 0.25
 
 
-class OtherLogError(Exception):
+class OtherLogError(NotDoneError):
     """The database belongs to another log."""
 
 
@@ -78,7 +79,7 @@ class PartitionAudit:
         refold = Refold(partition, self._partition_of, targets, standing.log_next_offset, campaign_id)
         lines = LinesAudit(connection, self._findings, partition, targets, only=campaign_id, since=stretch.since)
         campaigns = CampaignsAudit(
-            connection, self._findings, partition, refold.state, rows, None if stretch.since else lines.sums
+            connection, self._findings, refold.state, rows, sums=None if stretch.since else lines.sums
         )
         gaps = [one for one, row in rows.items() if row["gap_offset"] is not None]
         stops = {targets[one].offset + 1: one for one in gaps}

@@ -10,7 +10,7 @@ from stream_processors.ledger.state import Campaign
 PaymentKind = Literal["authorization", "capture"]
 
 _GATEWAY_ENDS: Final = ":"
-"""What ends a gateway's name before its own id, as in `stripe:pi_1`; other ids mean something in their campaign only."""
+"""What ends a gateway's name before its own id, as in `stripe:pi_1`; other ids mean something in one campaign."""
 
 
 class PaymentIndex:

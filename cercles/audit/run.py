@@ -11,6 +11,7 @@ from cercles.audit.letters import compare_placeless
 from cercles.audit.partition import PartitionAudit, ProgressShown, Stretch
 from cercles.audit.payments import PaymentIndex
 from cercles.audit.report import Difference, Findings, Report
+from cercles.command_errors import AskedWronglyError
 from cercles.topic_reader import TopicReader, partitioner
 from schemas.topics import LOG
 from stream_processors.ledger.batch import FOLD_VERSION
@@ -30,7 +31,7 @@ class Scope(Struct, frozen=True, kw_only=True):
         return self.campaign_id is None and not self.since
 
 
-class UnknownPartitionError(ValueError):
+class UnknownPartitionError(AskedWronglyError):
     """A position names a partition that the log does not have."""
 
 

@@ -6,6 +6,7 @@ from cercles.commands.audit import audit
 from cercles.commands.database import database_commands
 from cercles.commands.demo import demo
 from cercles.commands.processes import add_process_commands
+from cercles.commands.rebuild import rebuild
 from cercles.commands.send import send
 from cercles.commands.topics import topics
 from cercles.commands.up import up
@@ -31,3 +32,4 @@ add_process_commands(app, PROCESSES)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(database_commands, rich_help_panel=OPERATIONS)
 app.command(rich_help_panel=PROOF)(audit)
+app.command(rich_help_panel=PROOF)(rebuild)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cercles.commands.endings import explained
 from cercles.commands.words import fail, only_warnings, settings
-from cercles.exit_codes import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE
+from cercles.exit_codes import EXIT_FAILED, EXIT_SETTINGS
 from schemas.connections import DatabaseConnection, KafkaConnection
 
 if TYPE_CHECKING:
@@ -64,37 +65,22 @@ def audit(
 
 
 def _run(campaign: str | None, since: dict[int, int], events_per_second: int | None, *, as_json: bool) -> "Report":
-    from kafka.errors import KafkaError  # noqa: PLC0415 - `cercles --help` should not wait for it
-
-    from cercles.audit.partition import OtherLogError  # noqa: PLC0415 - likewise
-    from cercles.audit.run import Scope, UnknownPartitionError, audit  # noqa: PLC0415 - likewise
-    from cercles.topic_reader import StretchMissingError, TopicReader  # noqa: PLC0415 - likewise
+    from cercles.audit.run import Scope, audit  # noqa: PLC0415 - `cercles --help` should not wait for it
+    from cercles.topic_reader import TopicReader  # noqa: PLC0415 - likewise
     from sinks import migrate  # noqa: PLC0415 - likewise
-    from sinks.database import DatabaseErrors, reading_engine  # noqa: PLC0415 - likewise
-    from sinks.errors import SchemaError, UnsupportedDatabaseError  # noqa: PLC0415 - likewise
+    from sinks.database import reading_engine  # noqa: PLC0415 - likewise
 
     kafka, url = settings(KafkaConnection), settings(DatabaseConnection).url.get_secret_value()
-    try:
+    with explained():
         migrate.check(url)
-        engine = reading_engine(url)
         with TopicReader(kafka, records_per_second=events_per_second) as reader, progress_shown("auditing") as show:
             return audit(
-                engine,
+                reading_engine(url),
                 reader,
                 Scope(campaign_id=campaign, since=since),
                 show_progress=show,
                 show_difference=None if as_json else lambda difference: typer.echo(str(difference)),
             )
-    except (SchemaError, UnsupportedDatabaseError, UnknownPartitionError) as error:
-        fail(str(error), EXIT_SETTINGS)
-    except OtherLogError as error:
-        fail(str(error))
-    except StretchMissingError as error:
-        fail(f"{error}: the log is kept for ever, so something cut it, or this is another cluster")
-    except KafkaError as error:
-        fail(f"{kafka.bootstrap_servers}: {error}", EXIT_UNREACHABLE)
-    except DatabaseErrors as error:
-        fail(f"the database: {error}", EXIT_UNREACHABLE)
 
 
 def _position(text: str) -> tuple[int, int]:
@@ -129,7 +115,7 @@ def progress_shown(words: str) -> "Iterator[ProgressShown]":
 def _plain(report: "Report") -> dict[str, object]:
     import msgspec  # noqa: PLC0415 - `cercles --help` should not wait for it
 
-    plain: dict[str, object] = msgspec.to_builtins(report, enc_hook=str)
+    plain: dict[str, object] = msgspec.to_builtins(report)
     return plain
 
 

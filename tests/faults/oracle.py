@@ -1,18 +1,19 @@
 """The oracle: what was accepted, held against what the log, the database, the HTTP API and the metrics say of it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, Row, func, select
 
 from schemas import tables
 from schemas.topics import LOG, PARTITIONS_EMBEDDED, UPDATES
 from schemas.updates import Milestone
 from tests.faults.receipts import Receipt
+from tests.ledger.naive_campaign import NaiveCampaign
 from tests.ledger.naive_milestones import milestones
 from tests.pipeline.expectation import Expectation, check_campaign
 
@@ -45,8 +46,36 @@ class Verdict:
             self.complaints.append("… and more")
 
 
-View = Callable[[dict[str, Any], Expectation], Iterable[str]]
-"""Another way to see the campaigns: given naive campaigns by id, and all that is expected, it yields what differs."""
+@dataclass(frozen=True)
+class Stretch:
+    """What a stretch of the log should have led to."""
+
+    expected: Expectation
+    """Its rows, and the folds of the whole log up to its end."""
+    campaigns: dict[str, NaiveCampaign]
+    """The campaigns that it tells of, by id."""
+    partitions: dict[str, int]
+    said: dict[str, list[Milestone]]
+
+    @classmethod
+    def of(cls, expected: Expectation, campaign_ids: Collection[str]) -> "Stretch":
+        """Gather what is asked of these campaigns, or those of them that were launched."""
+        found = {
+            campaign_id: (partition, naive)
+            for partition, ledger in expected.naive.items()
+            for campaign_id, naive in ledger.campaigns.items()
+            if campaign_id in campaign_ids
+        }
+        return cls(
+            expected,
+            campaigns={campaign_id: naive for campaign_id, (_, naive) in found.items()},
+            partitions={campaign_id: partition for campaign_id, (partition, _) in found.items()},
+            said={campaign_id: milestones(naive) for campaign_id, (_, naive) in found.items()},
+        )
+
+
+View = Callable[[Stretch], Iterable[str]]
+"""Another way to see the campaigns: it yields what differs."""
 
 
 class Oracle:
@@ -83,7 +112,7 @@ class Oracle:
         stored = Stored.since(self._engine, starts)
         self._count(verdict, receipts, known, expected, stored)
         _compare(verdict, expected, stored)
-        self._check_campaigns(verdict, campaign_ids, expected)
+        self._check_campaigns(verdict, Stretch.of(expected, campaign_ids))
         return verdict
 
     def judge_everything(self) -> Verdict:
@@ -94,9 +123,9 @@ class Oracle:
             expected.check(self._engine)
         except AssertionError as error:
             verdict.complain(f"the whole log and the whole database differ: {error}")
-        campaign_ids = {campaign_id for ledger in expected.naive.values() for campaign_id in ledger.campaigns}
         self._folded = expected
-        self._check_views(verdict, campaign_ids, expected)
+        campaign_ids = {campaign_id for ledger in expected.naive.values() for campaign_id in ledger.campaigns}
+        self._check_views(verdict, Stretch.of(expected, campaign_ids))
         return verdict
 
     def _count(
@@ -137,23 +166,23 @@ class Oracle:
             return wanted[place] <= found.get(place, set())
         return bool(stored.log_ends.get(place[0], 0) > place[1])  # it told nothing new, and that has come through
 
-    def _check_campaigns(self, verdict: Verdict, campaign_ids: set[str], expected: Expectation) -> None:
-        for campaign_id, naive in _campaigns(expected, campaign_ids).items():
+    def _check_campaigns(self, verdict: Verdict, stretch: Stretch) -> None:
+        for campaign_id, naive in stretch.campaigns.items():
             try:
                 check_campaign(self._engine, campaign_id, naive)
             except Exception as error:  # noqa: BLE001 - a missing row is a complaint like any other
                 verdict.complain(f"{campaign_id} differs from the naive fold: {_words(error)}")
-            said = [_key(one) for one in milestones(naive)]
+            said = [_key(one) for one in stretch.said[campaign_id]]
             stored = stored_milestones(self._engine, campaign_id)
             if stored != said:
                 verdict.complain(f"{campaign_id} should have said {said}, and said {stored}")
         for campaign_id in unequal_sums(self._engine):
             verdict.complain(f"{campaign_id}: campaign, circles, days and entries do not add up to the same")
-        self._check_views(verdict, campaign_ids, expected)
+        self._check_views(verdict, stretch)
 
-    def _check_views(self, verdict: Verdict, campaign_ids: set[str], expected: Expectation) -> None:
+    def _check_views(self, verdict: Verdict, stretch: Stretch) -> None:
         for view in self._views:
-            for complaint in view(_campaigns(expected, campaign_ids), expected):
+            for complaint in view(stretch):
                 verdict.complain(complaint)
 
 
@@ -161,9 +190,9 @@ class Oracle:
 class Stored:
     """What the database has of a stretch of the log."""
 
-    entries: list[Any]
-    milestones: list[Any]
-    dead_letters: list[Any]
+    entries: list[tuple[Any, ...]]
+    milestones: list[tuple[Any, ...]]
+    dead_letters: list[tuple[Any, ...]]
     log_ends: dict[int, int]
     gaps: list[str]
 
@@ -172,7 +201,9 @@ class Stored:
         """Read it all in one transaction. Raises the database's errors."""
         entry, milestone, dead = tables.ledger_entries.c, tables.milestones.c, tables.dead_letters.c
         position, totals = tables.sink_positions.c, tables.campaign_totals.c
-        entries, said, letters = [], [], []
+        entries: list[Row[*tuple[Any, ...]]] = []
+        said: list[Row[*tuple[Any, ...]]] = []
+        letters: list[Row[*tuple[Any, ...]]] = []
         with engine.connect() as connection:
             for partition, start in starts.items():
                 entries += connection.execute(
@@ -206,8 +237,13 @@ class Stored:
                 select(position.partition_number, position.log_next_offset).where(position.topic == UPDATES.name)
             ).all()
             gaps = connection.scalars(select(totals.campaign_id).where(totals.gap_offset.is_not(None))).all()
-        plain = [[tuple(row) for row in rows] for rows in (entries, said, letters)]
-        return cls(*plain, log_ends={row[0]: row[1] for row in ends}, gaps=list(gaps))
+        return cls(
+            entries=[tuple(row) for row in entries],
+            milestones=[tuple(row) for row in said],
+            dead_letters=[tuple(row) for row in letters],
+            log_ends={row[0]: row[1] for row in ends},
+            gaps=list(gaps),
+        )
 
 
 def read_log(bootstrap: str, starts: dict[int, int]) -> Iterator[tuple[int, int, bytes | None]]:
@@ -227,7 +263,7 @@ def read_log(bootstrap: str, starts: dict[int, int]) -> Iterator[tuple[int, int,
 def unequal_sums(engine: Engine) -> list[str]:
     """Return the campaigns whose circles, days or entries do not add up to their totals, in the database itself."""
     totals = tables.campaign_totals.c
-    columns = [totals.campaign_id, totals.pledged_minor, totals.collected_minor]
+    columns: list[ColumnElement[Any]] = [totals.campaign_id, totals.pledged_minor, totals.collected_minor]
     parts = [tables.circle_totals, tables.DAY_TOTALS, tables.ledger_entries]
     for part in parts:
         for name in ("pledged_minor", "collected_minor"):
@@ -283,15 +319,6 @@ def _by_place(entries: Iterable[tuple[Any, ...]]) -> dict[Place, set[Any]]:
     for entry in entries:
         found.setdefault((entry[0], entry[1]), set()).add(entry)
     return found
-
-
-def _campaigns(expected: Expectation, campaign_ids: set[str]) -> dict[str, Any]:
-    return {
-        campaign_id: naive
-        for ledger in expected.naive.values()
-        for campaign_id, naive in ledger.campaigns.items()
-        if campaign_id in campaign_ids
-    }
 
 
 def _words(error: Exception) -> str:

@@ -14,7 +14,7 @@ COMMIT: Final = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 CHUNK_BYTES_MAX: Final = 65_536
 
 Cut = Literal["before", "after"]
-"""Whether COMMIT is still to reach the server when its connection is cut: the client can't tell the one from the other."""
+"""Whether the connection is cut before COMMIT has reached the server or after: the client can't tell."""
 
 
 class DatabaseProxy:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 import httpx
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -20,7 +21,7 @@ from cercles.ports import LOOPBACK, free_ports
 from cercles.settings import TopicsSettings
 from cercles.topics import connect, ensure_topics
 from schemas.connections import KafkaConnection
-from schemas.tables import sink_positions
+from schemas.tables import campaigns, sink_positions
 from schemas.topics import DEAD_LETTERS, PARTITIONS_EMBEDDED, UPDATES
 from sinks import migrate
 from tests.faults.disks import Disk
@@ -31,11 +32,15 @@ from tests.faults.processes import Fleet
 from tests.faults.proxy import DatabaseProxy
 from tests.faults.receipts import Receipts
 from tests.faults.views import READ_KEY, in_metrics, over_http
+from tests.worker.pipeline import log_ends
 
 EVERYBODY: Final = ("reader", "exporter", "sink", "worker", "clock", "gateway")
 READY_SECONDS_MAX: Final = 60.0
 RECOVERY_SECONDS_MAX: Final = 180.0
 """Recovery that takes longer counts as none."""
+
+CLOSE_SECONDS_MAX: Final = 30.0
+"""Longest time until the clock has closed every campaign, whose time has long passed."""
 
 SESSION_SECONDS: Final = 3
 """After so long without a sign of life the group gives a worker's, or a sink's, partitions to others."""
@@ -90,7 +95,7 @@ class Scene:
     def recover(self) -> float:
         """Wait until the database has everything accepted up to now; return the seconds. Raises TimeoutError."""
         started = time.monotonic()
-        ends = self._load.receipts.ends()
+        ends = {} if self.load is None else self.load.receipts.ends()
         self.fleet.wait_until(
             lambda: self.has_applied(ends), f"the database has everything below {ends}", RECOVERY_SECONDS_MAX
         )
@@ -99,20 +104,47 @@ class Scene:
     def judge(self) -> Verdict:
         """End the load, let everything come through, and ask the oracle."""
         self.fleet.settle()
-        load = self._load
+        load = self.present_load
         load.stop()
-        late = None
-        try:
-            self.recover()
-        except TimeoutError as error:
-            late = str(error)
-        verdict = self.oracle.judge(load.receipts.read())
+        with self._quiet():
+            verdict = self.oracle.judge(load.receipts.read())
         load.receipts.close()
-        for complaint in (*([] if late is None else [late]), *load.complaints, *self.complaints):
+        for complaint in (*load.complaints, *self.complaints):
             verdict.complain(complaint)
         self.complaints.clear()
         self.load = None
         return verdict
+
+    def judge_everything(self) -> Verdict:
+        """Ask the oracle about the whole log, from its beginning."""
+        with self._quiet():
+            return self.oracle.judge_everything()
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Let everything come through, the closes too, and keep the clock from adding more meanwhile."""
+        try:
+            self.recover()
+            self.fleet.wait_until(
+                lambda: not self._is_any_open(), "the clock has closed all campaigns", CLOSE_SECONDS_MAX
+            )
+        except TimeoutError as error:
+            self.complaints.append(str(error))
+        clock = self.fleet["clock"]
+        clock.send(signal.SIGSTOP)
+        try:
+            ends = log_ends(self.bootstrap)
+            self.fleet.wait_until(lambda: self.has_applied(ends), f"the database has {ends}", RECOVERY_SECONDS_MAX)
+        except TimeoutError as error:
+            self.complaints.append(str(error))
+        try:
+            yield
+        finally:
+            clock.send(signal.SIGCONT)
+
+    def _is_any_open(self) -> bool:
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(select(func.count()).where(campaigns.c.status == "open")))
 
     def has_applied(self, ends: Mapping[int, int]) -> bool:
         """Whether the database has the log below these offsets, and the dead letters of that stretch."""
@@ -149,7 +181,8 @@ class Scene:
         self.fleet.wait_until(lambda: all(map(_answers, urls)), f"{urls} answer", READY_SECONDS_MAX)
 
     @property
-    def _load(self) -> Load:
+    def present_load(self) -> Load:
+        """The load that is being told. Raises RuntimeError when there is none."""
         if self.load is None:
             raise RuntimeError("no load has been begun")
         return self.load
@@ -208,7 +241,13 @@ def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene
         logs = Path(name) / "logs"
         logs.mkdir()
         environments = {
-            process: _environment(process, broker.bootstrap_servers, postgresql, proxy, disks, addresses)
+            process: _environment(
+                process,
+                bootstrap=broker.bootstrap_servers,
+                database_url=postgresql.proxied_url(proxy.port) if process == "sink" else postgresql.url,
+                checkpoints=disks["checkpoints"].directory / "files",
+                port=addresses.get(process),
+            )
             for process in EVERYBODY
         }
         fleet = Fleet(environments, logs)
@@ -238,26 +277,17 @@ def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene
 
 
 def _environment(
-    process: str,
-    bootstrap: str,
-    postgresql: PostgreSQL,
-    proxy: DatabaseProxy,
-    disks: Mapping[str, Disk],
-    addresses: Mapping[str, int],
+    process: str, *, bootstrap: str, database_url: str, checkpoints: Path, port: int | None
 ) -> dict[str, str]:
-    """Return a process's environment: small batches, so that there are many; short sessions; only sinks behind the proxy."""
-    environment = {
-        "CERCLES_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-        "CERCLES_DATABASE_URL": postgresql.proxied_url(proxy.port) if process == "sink" else postgresql.url,
-        "CERCLES_LOG_LEVEL": "INFO",
-    }
-    if process in addresses:
-        environment[f"CERCLES_{process.upper()}_PORT"] = str(addresses[process])
+    """Return a process's environment: small batches, so that there are many, and short sessions."""
+    environment = {"CERCLES_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "CERCLES_DATABASE_URL": database_url}
+    if port is not None:
+        environment[f"CERCLES_{process.upper()}_PORT"] = str(port)
     return environment | {
         "worker": {
             "CERCLES_WORKER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             "CERCLES_WORKER_BATCH_EVENTS_MAX": "50",
-            "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(disks["checkpoints"].directory / "files"),
+            "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(checkpoints),
             "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "2",
             "CERCLES_WORKER_COMMIT_INTERVAL_SECONDS": "0.3",
         },

@@ -5,9 +5,7 @@ Simple where the real one is fast. It has no state but the events that stand, in
 
 from dataclasses import dataclass, field
 
-from schemas.events import (
-    LogEvent,
-)
+from schemas.events import LogEvent
 from stream_processors.refusals import RefusalReason
 from tests.ledger.naive_campaign import Logged, NaiveCampaign
 from tests.ledger.naive_refusals import refusal

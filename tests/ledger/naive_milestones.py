@@ -2,10 +2,7 @@
 
 from typing import Any, Final
 
-from schemas.updates import (
-    Milestone,
-    MilestoneType,
-)
+from schemas.updates import Milestone, MilestoneType
 from tests.ledger.naive_campaign import NaiveCampaign
 
 OVERFUNDING_PERCENT_MAX: Final = 5000

@@ -8,6 +8,8 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from sqlalchemy import Engine
 
+from cercles.audit.report import Report
+from cercles.audit.run import Scope, audit
 from cercles.topic_reader import TopicReader, partitioner
 from schemas.connections import KafkaConnection
 from schemas.dead_letters import to_record
@@ -15,6 +17,7 @@ from schemas.topics import DEAD_LETTERS, LOG, PARTITIONS_EMBEDDED, UPDATES, Topi
 from schemas.updates import Progress, encoder
 from sinks import positions
 from sinks.apply import apply
+from sinks.database import reading_engine
 from sinks.positions import TopicPartition
 from sinks.records import Batch as SinkBatch
 from stream_processors.ledger.batch import FOLD_VERSION, Batch
@@ -83,7 +86,7 @@ class Stage:
                 for key, value in outputs.updates:
                     if key.decode() in losing:
                         lost += 1
-                        if lost % 2:
+                        if lost % 2 == 0:
                             continue
                     self._send(UPDATES, partition, key, value)
                 self._producer.flush()
@@ -135,3 +138,12 @@ def many_stories(campaigns: int, pledges: int, seed: int = SEED) -> list[tuple[s
         else:
             mixed.append(record)
     return mixed
+
+
+def audited(stage: Stage, url: str, **scope: Any) -> Report:
+    """Return the report of an audit."""
+    engine = reading_engine(url)
+    try:
+        return audit(engine, stage.reader, Scope(**scope), show_progress=lambda *_: None)
+    finally:
+        engine.dispose()

@@ -1,44 +1,14 @@
 """`cercles audit`: silent when the database is what the log says, and never silent otherwise."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, delete, insert, select, update
 
 from cercles.audit.report import Report
-from cercles.audit.run import Scope, audit
 from schemas import tables
 from schemas.events import encode
 from schemas.topics import LOG
-from sinks.database import reading_engine
 from tests.ledger.events import authorize, capture, launch
-from tests.proof.stage import Stage, many_stories
-
-
-@pytest.fixture
-def stage(topics: str) -> Iterator[Stage]:
-    """An empty log."""
-    with Stage(topics) as opened:
-        yield opened
-
-
-@pytest.fixture
-def told(stage: Stage, engine: Engine) -> Stage:
-    """Eight campaigns, folded and stored."""
-    stage.append(many_stories(8, 20))
-    stage.work()
-    stage.sink(engine)
-    return stage
-
-
-def audited(stage: Stage, url: str, **scope: Any) -> Report:
-    """Return the report of an audit."""
-    engine = reading_engine(url)
-    try:
-        return audit(engine, stage.reader, Scope(**scope), show_progress=lambda *_: None)
-    finally:
-        engine.dispose()
+from tests.proof.stage import Stage, audited, many_stories
 
 
 def found(report: Report) -> set[tuple[str, str | None, str | None]]:

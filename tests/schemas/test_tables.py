@@ -54,6 +54,7 @@ def test_every_table_of_the_design_is_there() -> None:
         "ledger_entries",
         "milestones",
         "dead_letters",
+        "dead_letter_resolutions",
         "sink_positions",
     }
 

@@ -1,0 +1,180 @@
+"""`cercles rebuild --to`: a new database from the log, that a sink goes on with."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, func, select
+
+from cercles.rebuild import database as rebuild_database
+from cercles.rebuild.database import DatabaseFill, NotEmptyError
+from schemas import tables
+from schemas.connections import DatabaseConnection
+from schemas.dead_letters import DeadLetter, to_record
+from schemas.topics import DEAD_LETTERS, UPDATES
+from sinks import migrate
+from sinks.database import writing_engine
+from sinks.settings import SinkSettings
+from tests.proof.stage import Stage, audited, many_stories
+from tests.sinks.running import running, until
+
+
+def put_webhook_aside(stage: Stage) -> None:
+    """What a gateway could not map."""
+    _, value, headers = to_record(DeadLetter(reason="unmappable_payment", detail="no amount", key=None, value=b"{}"))
+    stage.put_aside(1, value or b"", headers)
+
+
+def test_a_filled_database_is_what_the_log_says(stage: Stage, engine: Engine, migrated_url: str) -> None:
+    """Entries, dead letters of events and of webhooks; also while workers have not folded everything."""
+    stage.append(many_stories(6, 20))
+    put_webhook_aside(stage)
+    stage.work()
+    stage.append(many_stories(6, 25, seed=4))
+    outcome = DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
+    report = audited(stage, migrated_url)
+    assert report.differences == []
+    assert report.counts.events == outcome.events
+    assert outcome.campaigns == 6
+    with engine.connect() as connection:
+        reasons = set(connection.scalars(select(tables.dead_letters.c.reason)))
+    assert "unmappable_payment" in reasons
+
+
+def test_a_sink_goes_on_where_the_filling_ended(stage: Stage, engine: Engine, migrated_url: str) -> None:
+    """What workers say afterwards overlaps with the rows, and changes nothing that is there."""
+    stage.append(many_stories(6, 20))
+    stage.work()
+    stage.append(many_stories(6, 25, seed=4))
+    DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
+    stage.append(many_stories(6, 30, seed=5))
+    stage.work()
+    stage.sink(engine)
+    assert audited(stage, migrated_url).differences == []
+
+
+def test_a_filling_that_was_interrupted_goes_on(
+    stage: Stage, engine: Engine, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has written is known when it is run again."""
+    stage.append(many_stories(6, 20))
+    written = []
+    write = rebuild_database.write_updates
+
+    def until_killed(*arguments: object) -> object:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(arguments)
+        return write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rebuild_database, "write_updates", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
+    monkeypatch.setattr(rebuild_database, "write_updates", write)
+    DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
+    assert audited(stage, migrated_url).differences == []
+
+
+def test_a_database_that_a_sink_uses_is_not_filled(told: Stage, engine: Engine) -> None:
+    """Nor one that was begun by other rules."""
+    with pytest.raises(NotEmptyError, match="only an empty one"):
+        DatabaseFill(engine, told.reader, lambda *_: None).run(None)
+    with engine.begin() as connection:
+        connection.execute(tables.sink_positions.delete())
+        connection.execute(tables.campaign_totals.update().values(fold_version="0"))
+    with pytest.raises(NotEmptyError, match="fold version 0"):
+        DatabaseFill(engine, told.reader, lambda *_: None).run(None)
+
+
+class Traffic:
+    """Events that keep coming, with a worker that folds them."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.stage = Stage(bootstrap)
+        self.rounds = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic")
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.05):
+            self.rounds += 1
+            records = many_stories(6, 20 + self.rounds, seed=self.rounds)
+            self.stage.append(records[: 200 * self.rounds])
+            self.stage.work()
+
+    def stop(self) -> None:
+        """Let the worker fold what is there, and end."""
+        self._stop.set()
+        self._thread.join(60)
+        self.stage.work()
+
+
+@pytest.fixture
+def traffic(topics: str) -> Iterator[Traffic]:
+    """Traffic that ends with the test."""
+    coming = Traffic(topics)
+    yield coming
+    coming.stop()
+    coming.stage.__exit__()
+
+
+@pytest.mark.timeout(120)
+def test_a_real_sink_takes_over_under_load(traffic: Traffic, topics: str, engine: Engine, migrated_url: str) -> None:
+    """The database is filled, and a sink started on it, while events come all the time: at the end it equals the log."""
+    until(lambda: traffic.rounds >= 2)
+    with Stage(topics) as mine:
+        DatabaseFill(engine, mine.reader, lambda *_: None).run(None)
+        settings = SinkSettings(
+            kafka=mine.connection,
+            database=DatabaseConnection(url=SecretStr(migrated_url)),
+            group_id="the-new-one",
+            poll_seconds=0.1,
+        )
+        rounds = traffic.rounds
+        with running(settings):
+            until(lambda: traffic.rounds >= rounds + 3)
+            traffic.stop()
+            ends = {(topic.name, p): mine.end(topic, p) for topic in (UPDATES, DEAD_LETTERS) for p in range(4)}
+            until(lambda: read_to(migrated_url) == ends)
+        report = audited(mine, migrated_url)
+        assert report.differences == []
+        assert report.counts.campaigns == 6
+
+
+def read_to(url: str) -> dict[tuple[str, int], int]:
+    """Return how far the sink of that database is."""
+    columns = tables.sink_positions.c
+    engine = writing_engine(url)
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(select(columns.topic, columns.partition_number, columns.next_offset)).all()
+    finally:
+        engine.dispose()
+    return {(topic, partition): next_offset for topic, partition, next_offset in rows}
+
+
+def test_decisions_about_dead_letters_go_along(
+    told: Stage, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """They stand in no topic, so the old database is where they come from."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('new') / 'new.db'}"
+    migrate.upgrade(url)
+    decision = {
+        "topic": "t",
+        "partition_number": 0,
+        "record_offset": 1,
+        "resolution": "dropped",
+        "why": "a test",
+        "resolved_at": datetime(2026, 5, 1, tzinfo=UTC),
+    }
+    with engine.begin() as connection:
+        connection.execute(tables.dead_letter_resolutions.insert(), decision)
+    new = writing_engine(url)
+    outcome = DatabaseFill(new, told.reader, lambda *_: None).run(engine)
+    assert outcome.resolutions == 1
+    with new.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.dead_letter_resolutions)) == 1
+    new.dispose()
