@@ -10,6 +10,8 @@ import pytest
 from tests.project.documents import ROOT
 
 TOOLS: Final = ("bash", "dirname", "env")
+STEPS: Final = ("check", "coverage", "test")
+"""What it makes, in this order; pytest's closing line comes last."""
 
 
 class Runner:
@@ -58,7 +60,7 @@ def runner(tmp_path: Path) -> Runner:
 def test_checks_then_tests(runner: Runner) -> None:
     """Where nothing is missing nothing is installed; skips count as failures, whoever calls it."""
     assert runner.run().returncode == 0
-    assert runner.calls() == ["make check CI=true", "make test CI=true"]
+    assert runner.calls() == [f"make {step} CI=true" for step in STEPS]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_old_python_is_no_python(runner: Runner) -> None:
     assert any("install --yes --no-install-recommends python3 python3-venv" in call for call in runner.calls())
 
 
-@pytest.mark.parametrize(("failing", "calls"), [("check", 1), ("test", 2)])
+@pytest.mark.parametrize(("failing", "calls"), [(step, number) for number, step in enumerate(STEPS, 1)])
 def test_failure_is_a_failure(runner: Runner, failing: str, calls: int) -> None:
     """Nothing after a failure makes up for it."""
     runner.program("make", f'echo "make $1" >>"{runner.journal}"; [ $1 != {failing} ]')
