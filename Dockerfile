@@ -19,7 +19,9 @@ RUN /opt/cercles/bin/pip install --no-deps --no-build-isolation /src
 FROM python:3.13.9-slim-trixie
 # Log lines at once; no bytecode, since the file system may be read-only.
 ENV PATH=/opt/cercles/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cercles
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cercles \
+    # A new volume takes its owner from the directory it is put over.
+    && install --directory --owner=10001 /var/lib/cercles/checkpoints
 COPY --from=build /opt/cercles /opt/cercles
 USER 10001
 WORKDIR /tmp
