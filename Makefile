@@ -8,10 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SUFFIXES:
 
 VENV := .venv/bin
-# Passed on to `demo`, `test` and `lock`.
+# Passed on to `demo`, `test`, `faults` and `lock`.
 ARGS ?=
 
-.PHONY: help demo test coverage check lock clean format environment environment-dev
+.PHONY: help demo test faults coverage check lock clean format environment environment-dev
 .PHONY: check-style check-types check-imports check-schemas check-settings check-topics
 
 help: ## List the targets
@@ -22,6 +22,9 @@ demo: environment ## Show one campaign being funded, live, through the real pipe
 
 test: environment-dev ## Run all tests, on real Kafka and PostgreSQL (ARGS="tests/unit -x", whatever pytest takes)
 	@$(VENV)/python -m pytest $(ARGS)
+
+faults: environment-dev ## Kill, freeze, cut off and fill up everything, under load, and prove that nothing is lost (ARGS="--short --json")
+	@$(VENV)/python -m tests.faults $(ARGS)
 
 coverage: environment-dev ## Check that the ledger's example tests reach every branch of it
 	@$(VENV)/python -m coverage run -m pytest -q tests/ledger tests/worker/test_batch.py tests/worker/test_checkpoints.py \

@@ -17,6 +17,7 @@ VARIABLE: Final = "CERCLES_FAILURE_POINTS"
 FailurePoint = Literal[
     # A batch's way through the worker (stream_processors/shell).
     "worker.batch_folded",
+    "worker.before_outputs",
     "worker.record_handed_over",  # to the producer: an update, a dead letter or progress
     "worker.updates_handed_over",
     "worker.dead_letters_handed_over",

@@ -9,7 +9,15 @@ from prometheus_client.core import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from schemas.tables import campaign_totals, campaigns, circle_totals, dead_letters, ledger_entries, milestones
+from schemas.tables import (
+    campaign_totals,
+    campaigns,
+    circle_totals,
+    dead_letter_resolutions,
+    dead_letters,
+    ledger_entries,
+    milestones,
+)
 from schemas.tables import sink_positions as positions
 from schemas.topics import UPDATES
 from schemas.updates import MilestoneType
@@ -28,6 +36,7 @@ def families(connection: Connection, *, top_campaigns: int) -> list[Metric]:
         _campaigns(connection),
         _gaps(connection),
         _dead_letters(connection),
+        *_open_dead_letters(connection),
         *_positions(connection),
         *_newest(connection),
     ]
@@ -131,14 +140,48 @@ def _dead_letters(connection: Connection) -> Metric:
         .group_by(dead_letters.c.reason)
         .order_by(number.desc(), dead_letters.c.reason)
     ).all()
+    family = GaugeMetricFamily("cercles_dead_letters", "Dead letters that stand in the database", labels=("reason",))
+    for label, count in _by_bounded_reason((reason, count) for reason, count in found).items():
+        family.add_metric((label,), count)
+    return family
+
+
+def _open_dead_letters(connection: Connection, now: Callable[[], float] = time.time) -> Iterable[Metric]:
+    """Those that nobody has replayed or dropped (`cercles dead-letters`)."""
+    letters, decided = dead_letters.c, dead_letter_resolutions.c
+    decision = select(decided.resolution_id).where(
+        decided.topic == letters.topic,
+        decided.partition_number == letters.partition_number,
+        decided.record_offset == letters.record_offset,
+    )
+    number, oldest = func.count().label("number"), func.min(letters.refused_at)
+    found = connection.execute(
+        select(letters.reason, number, oldest)
+        .where(~decision.exists())
+        .group_by(letters.reason)
+        .order_by(number.desc(), letters.reason)
+    ).all()
+    family = GaugeMetricFamily(
+        "cercles_dead_letters_open", "Dead letters that nobody has replayed or dropped", labels=("reason",)
+    )
+    for label, count in _by_bounded_reason((reason, count) for reason, count, _ in found).items():
+        family.add_metric((label,), count)
+    moments: list[datetime] = [moment for _, _, moment in found]
+    age = GaugeMetricFamily(
+        "cercles_dead_letters_oldest_open_age_seconds",
+        "Seconds since the oldest dead letter that nobody has replayed or dropped was refused; 0 without any",
+        value=max(now() - min(moments).timestamp(), 0.0) if moments else 0.0,
+    )
+    return family, age
+
+
+def _by_bounded_reason(found: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the counts by reason: the first REASONS_MAX by name, the rest together."""
     counted: dict[str, int] = {}
     for place, (reason, count) in enumerate(found):
         label = reason if place < REASONS_MAX else OTHER
         counted[label] = counted.get(label, 0) + count
-    family = GaugeMetricFamily("cercles_dead_letters", "Dead letters that stand in the database", labels=("reason",))
-    for label, count in counted.items():
-        family.add_metric((label,), count)
-    return family
+    return counted
 
 
 def _positions(connection: Connection) -> Iterable[Metric]:

@@ -27,8 +27,11 @@ class WorkerSettings(BaseSettings):
     commit_interval_seconds: float = Field(
         default=0.5, gt=0, description="How often acknowledged offsets are committed"
     )
+    outage_seconds_max: float = Field(
+        default=900.0, gt=0, description="How long brokers may be away when the worker starts, before it ends"
+    )
     acknowledgement_seconds_max: float = Field(
-        default=60.0, gt=0, description="Longest wait for the broker to take outputs, before the process ends"
+        default=300.0, gt=0, description="Longest wait for the broker to take outputs, before the process ends"
     )
     checkpoint_directory: Path | None = Field(
         default=None, description="Where to keep checkpoints; none: a restart folds the log from its beginning"

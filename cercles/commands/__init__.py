@@ -4,9 +4,11 @@ import typer
 
 from cercles.commands.audit import audit
 from cercles.commands.database import database_commands
+from cercles.commands.dead_letters import dead_letter_commands
 from cercles.commands.demo import demo
 from cercles.commands.processes import add_process_commands
 from cercles.commands.rebuild import rebuild
+from cercles.commands.reconcile import reconcile
 from cercles.commands.send import send
 from cercles.commands.topics import topics
 from cercles.commands.up import up
@@ -33,3 +35,5 @@ app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(database_commands, rich_help_panel=OPERATIONS)
 app.command(rich_help_panel=PROOF)(audit)
 app.command(rich_help_panel=PROOF)(rebuild)
+app.add_typer(dead_letter_commands, rich_help_panel=PROOF)
+app.command(rich_help_panel=PROOF)(reconcile)

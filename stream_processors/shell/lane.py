@@ -28,6 +28,9 @@ from stream_processors.shell.outputs import progress_of
 _SNAPSHOT_SECONDS: Final = 0.005
 """How long a lane saves campaigns for a checkpoint before it lets the others go on."""
 
+_UNDELIVERED_SECONDS_MAX: Final = 3.0
+"""How long a lane that has nothing to do leaves to Faust what stands on the log. Then it reads that itself."""
+
 _log = structlog.get_logger()
 
 
@@ -80,6 +83,8 @@ class Lane:
         self._waiting: deque[Delivery] = deque()
         self._something_to_do = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
+        self._undelivered_end = 0
+        self._busy_at = time.monotonic()
         self._closing = False
         self._snapshot: Snapshot | None = None
         self._snapshot_at = time.monotonic()
@@ -114,14 +119,23 @@ class Lane:
                 self._queue_changed()
                 if not delivery.is_stale():
                     await self._take(delivery)
+                self._busy_at = time.monotonic()
                 self._checkpoint()
+            if not self._closing:
+                await self._take_undelivered()
             self._checkpoint()
         await self._sent()
         if self._writing is not None:
             await self._writing
 
-    def tick(self) -> None:
-        """Let `run` look whether it is time for a checkpoint."""
+    def tick(self, log_end: int) -> None:
+        """Let `run` look whether it is time for a checkpoint, or to read what should have been delivered long ago.
+
+        Faust drops what it has fetched while the group is formed anew. What comes next makes up for it, since a batch
+        is aligned to; but nothing may come next.
+        """
+        if log_end > self._state.next_offset and time.monotonic() - self._busy_at > _UNDELIVERED_SECONDS_MAX:
+            self._undelivered_end = log_end
         self._something_to_do.set()
 
     def close(self) -> None:
@@ -134,12 +148,14 @@ class Lane:
         self._setting.metrics.queued_batches.labels(str(self.partition)).set(waiting)
         self._on_full(waiting >= self._setting.queued_batches_max)
 
+    async def _take_undelivered(self) -> None:
+        end, self._undelivered_end = self._undelivered_end, 0
+        if end > self._state.next_offset:
+            await self._align(end)
+            self._busy_at = time.monotonic()
+
     async def _take(self, delivery: Delivery) -> None:
-        first = delivery.records[0].offset
-        if self._state.next_offset == 0:
-            await self._restore()
-        if self._state.next_offset < first:
-            await self._align(first)
+        await self._align(delivery.records[0].offset)
         outputs = self._fold(delivery.records)
         reach("worker.batch_folded")
         self._setting.metrics.events.inc(outputs.events)
@@ -154,6 +170,10 @@ class Lane:
 
         Faust does not always deliver what comes after the committed offset: what it skipped is said here.
         """
+        if self._state.next_offset == 0:
+            await self._restore()
+        if self._state.next_offset >= until:
+            return
         setting = self._setting
         await self._sent()
         offsets = await committed_offsets(setting.kafka, setting.group, [self.partition])
@@ -172,6 +192,9 @@ class Lane:
             if unsaid.events:
                 await self._send(unsaid, self._state.next_offset, _leave_uncommitted)
         self.aligning = False
+        # What was silent had been acknowledged before, by whoever folded it then.
+        self._acknowledged_end = self._state.next_offset
+        setting.metrics.next_offset.labels(str(self.partition)).set(self._acknowledged_end)
         _log.info("aligned", partition=self.partition, next_offset=self._state.next_offset)
 
     async def _restore(self) -> None:

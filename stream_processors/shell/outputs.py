@@ -50,6 +50,7 @@ class OutputProducer(Service):
         Returns the offset after the last of the dead letters, 0 if there are none. Raises aiokafka's KafkaError when
         the broker does not take a record; the process must then end, for its state is ahead of what was said.
         """
+        reach("worker.before_outputs")
         partition = progress.partition
         waiting = [await self._send(UPDATES.name, partition, key, value) for key, value in outputs.updates]
         reach("worker.updates_handed_over")

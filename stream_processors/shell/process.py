@@ -22,13 +22,17 @@ from stream_processors.metrics import WorkerMetrics
 from stream_processors.settings import WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
 from stream_processors.shell.checkpoints import CheckpointDirectory
-from stream_processors.shell.lane import Delivery, Lane, LaneSetting
+from stream_processors.shell.lane import Lane, LaneSetting
 from stream_processors.shell.liveness import Liveness
 from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
 from stream_processors.shell.outputs import OutputProducer
 
 _LAG_SECONDS: Final = 1.0
 """How often the lag is measured."""
+
+_BOOTSTRAP_MS: Final = 3_000
+_BROKER_WAIT_SECONDS: Final = 2.0
+"""How long to wait before a broker that was away is asked again."""
 
 _log = structlog.get_logger()
 
@@ -51,7 +55,8 @@ class _Lanes:
     lanes: dict[TP, Lane] = field(default_factory=dict)
     tasks: dict[Lane, "asyncio.Task[None]"] = field(default_factory=dict)
 
-    def deliver(self, source: TP, delivery: Delivery) -> None:
+    def lane_of(self, source: TP) -> Lane:
+        """Return the partition's lane, which is made when it is first asked for."""
         lane = self.lanes.get(source)
         if lane is None:
             lane = self.lanes[source] = Lane(
@@ -59,7 +64,7 @@ class _Lanes:
             )
             task = self.tasks[lane] = asyncio.create_task(lane.run(), name=f"lane {source.partition}")
             task.add_done_callback(lambda ended: self._ended(lane, ended))
-        lane.deliver(delivery)
+        return lane
 
     def keep_only(self, assigned: set[TP]) -> None:
         """Free the memory of partitions that are other workers' now. Nothing depends on it."""
@@ -99,12 +104,13 @@ class WorkerProcess:
         self._lanes: _Lanes | None = None
         self._application: Any = None
         self._liveness = Liveness(settings.stall_seconds_max)
+        self._waiting_for = "joining the group"
 
     def not_ready(self) -> str | None:
         """Return why the worker is not ready, or None: it is once it has partitions and all are up with the log."""
         lanes, application = self._lanes, self._application
         if lanes is None or application is None or not application.consumer_generation_id:
-            return "joining the group"
+            return self._waiting_for
         aligning = sorted(lane.partition for lane in lanes.lanes.values() if lane.aligning)
         return f"aligning partitions {aligning}" if aligning else self._liveness.complaint()
 
@@ -115,7 +121,11 @@ class WorkerProcess:
 
     async def _work(self, stop: threading.Event, directory: Path) -> None:
         settings = self._settings
-        log_id, partitions = await asyncio.to_thread(_describe_log, settings.kafka)
+        described = await self._await_log(stop)
+        if described is None:
+            return
+        log_id, partitions = described
+        self._waiting_for = "joining the group"
         await check_positions(settings.kafka, settings.group, range(partitions))
         producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
         await producer.start()
@@ -139,7 +149,7 @@ class WorkerProcess:
             consumer_of=lambda: application.consumer,
             failed=asyncio.get_running_loop().create_future(),
         )
-        add_agent(application, lanes.deliver)
+        add_agent(application, lambda source, delivery: lanes.lane_of(source).deliver(delivery))
 
         async def on_assigned(_application: Any, *what: Any, **_: Any) -> None:
             (assigned,) = what
@@ -152,6 +162,23 @@ class WorkerProcess:
             await self._until_stopped(stop, application, lanes)
         finally:
             await self._stop(application, lanes, producer)
+
+    async def _await_log(self, stop: threading.Event) -> tuple[str, int] | None:
+        """Return the log's id and number of partitions, once a broker is there; None when told to stop before.
+
+        Raises LogMissingError, and the broker's error after the longest outage allowed.
+        """
+        until = time.monotonic() + self._settings.outage_seconds_max
+        while not stop.is_set():
+            try:
+                return await asyncio.to_thread(_describe_log, self._settings.kafka)
+            except KafkaError as error:
+                if time.monotonic() > until:
+                    raise
+                self._waiting_for = f"no broker answers at {self._settings.kafka.bootstrap_servers}"
+                _log.warning("broker_away", reason=f"{type(error).__name__}: {error}")
+            await asyncio.to_thread(stop.wait, _BROKER_WAIT_SECONDS)
+        return None
 
     async def _until_stopped(self, stop: threading.Event, application: Any, lanes: _Lanes) -> None:
         stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
@@ -190,15 +217,16 @@ class WorkerProcess:
             await asyncio.sleep(_LAG_SECONDS)
             lag_sum, progress = 0, 0
             for source in application.consumer.assignment():
-                lane = lanes.lanes.get(source)
                 end = application.consumer.highwater(source)
-                if lane is None or end is None:
+                if not end:
                     continue
+                # Also where nothing has been delivered yet: what Faust dropped is not to be forgotten in silence.
+                lane = lanes.lane_of(source)
                 if end < lane.acknowledged_end:
                     # What the consumer last heard of may be older than a checkpoint of another worker.
                     (first, end) = (await log_ranges(self._settings.kafka, [source.partition]))[source.partition]
                     check_range(source.partition, first, end, lane.acknowledged_end)
-                lane.tick()
+                lane.tick(end)
                 lag_sum += self._note_lag(lane, end - lane.acknowledged_end)
                 progress += lane.next_offset + lane.acknowledged_end
             self._metrics.aligning.set(sum(lane.aligning for lane in lanes.lanes.values()))
@@ -228,7 +256,7 @@ class WorkerProcess:
 
 def _describe_log(kafka: KafkaConnection) -> tuple[str, int]:
     """Return Kafka's id of the log's topic and the number of its partitions."""
-    admin = KafkaAdminClient(**kafka.client_options())
+    admin = KafkaAdminClient(**kafka.client_options(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
     try:
         (topic,) = admin.describe_topics([LOG.name])
     finally:

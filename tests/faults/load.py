@@ -1,7 +1,6 @@
 """The load: campaigns told to the gateway over HTTP, signed, repeated, disordered, a part of them poison."""
 
 import contextlib
-import hashlib
 import json
 import random
 import threading
@@ -27,8 +26,8 @@ ADMIN_KEY: Final = "admin-key-for-tests-only"
 SOURCES: Final = ("guichet", "other")
 """Campaigns list the first only: what the second sends gets through the door and is refused by the fold."""
 
-PLEDGES: Final = 25
-STORIES_AT_ONCE: Final = 4
+PLEDGES: Final = 16
+STORIES_AT_ONCE: Final = 8
 BATCH_EVENTS_MAX: Final = 8
 ANSWER_SECONDS_MAX: Final = 10.0
 BROKER_SECONDS_MAX: Final = 5
@@ -170,7 +169,7 @@ class Load:
         except KafkaError:
             self._drop_producer()
             return
-        self.receipts.add([Receipt(sent.partition, sent.offset, None, hashlib.sha256(value).hexdigest())])
+        self.receipts.add([Receipt.of(value, sent)])
 
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -22,6 +22,7 @@ from stream_processors.ledger.state import Campaign
 from stream_processors.shell import checkpoints, lane, outputs, transport
 from stream_processors.shell.checkpoints import Checkpoint, Snapshot
 
+RUNNER: Final = ("-m", "tests.faults.saboteur")
 VARIABLE: Final = "CERCLES_SABOTAGE"
 _patch: Final = pytest.MonkeyPatch()
 

@@ -4,8 +4,8 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from cercles.embedded.kafka import EmbeddedKafka
 from cercles.ports import LOOPBACK, free_ports
-from cercles.settings import TopicsSettings
-from cercles.topics import connect, ensure_topics
-from schemas.connections import KafkaConnection
-from schemas.tables import campaigns, sink_positions
-from schemas.topics import DEAD_LETTERS, PARTITIONS_EMBEDDED, UPDATES
-from sinks import migrate
+from schemas.tables import campaigns
 from tests.faults.disks import Disk
 from tests.faults.load import ADMIN_KEY, SECRET, SOURCES, Load
 from tests.faults.oracle import Oracle, Verdict
@@ -31,11 +26,12 @@ from tests.faults.postgresql import PostgreSQL
 from tests.faults.processes import Fleet
 from tests.faults.proxy import DatabaseProxy
 from tests.faults.receipts import Receipts
+from tests.faults.servers import servers
+from tests.faults.stored import has_applied
 from tests.faults.views import READ_KEY, in_metrics, over_http
 from tests.worker.pipeline import log_ends
 
 EVERYBODY: Final = ("reader", "exporter", "sink", "worker", "clock", "gateway")
-READY_SECONDS_MAX: Final = 60.0
 RECOVERY_SECONDS_MAX: Final = 180.0
 """Recovery that takes longer counts as none."""
 
@@ -44,8 +40,6 @@ CLOSE_SECONDS_MAX: Final = 30.0
 
 SESSION_SECONDS: Final = 3
 """After so long without a sign of life the group gives a worker's, or a sink's, partitions to others."""
-
-DISK_MEBIBYTES: Final = {"kafka": 1024, "postgresql": 1024, "checkpoints": 64}
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,8 @@ class Scene:
     fleet: Fleet
     engine: Engine
     oracle: Oracle
-    gateway_url: str
+    urls: Mapping[str, str]
+    """Where gateway, reader and exporter answer."""
     chance: random.Random
     short: bool
     pace: Pace = field(default_factory=Pace)
@@ -83,7 +78,7 @@ class Scene:
         """Let new campaigns be told, until `judge`."""
         receipts = Receipts(self.directory / f"{prefix}.receipts")
         self.load = Load(
-            self.gateway_url,
+            self.urls["gateway"],
             self.bootstrap,
             receipts,
             prefix=prefix,
@@ -93,11 +88,16 @@ class Scene:
         self.load.start()
 
     def recover(self) -> float:
-        """Wait until the database has everything accepted up to now; return the seconds. Raises TimeoutError."""
+        """Wait until the database has everything accepted up to now, and everybody answers; return the seconds.
+
+        Raises TimeoutError.
+        """
         started = time.monotonic()
         ends = {} if self.load is None else self.load.receipts.ends()
         self.fleet.wait_until(
-            lambda: self.has_applied(ends), f"the database has everything below {ends}", RECOVERY_SECONDS_MAX
+            lambda: self.has_applied(ends) and all(map(_answers, self.urls.values())),
+            f"the database has everything below {ends}, and everybody answers",
+            RECOVERY_SECONDS_MAX,
         )
         return time.monotonic() - started
 
@@ -147,38 +147,16 @@ class Scene:
             return bool(connection.scalar(select(func.count()).where(campaigns.c.status == "open")))
 
     def has_applied(self, ends: Mapping[int, int]) -> bool:
-        """Whether the database has the log below these offsets, and the dead letters of that stretch."""
-        column = sink_positions.c
+        """Whether the database has the log below these offsets; not while it is away, which may be the fault."""
         try:
-            with self.engine.connect() as connection:
-                rows = connection.execute(
-                    select(
-                        column.topic,
-                        column.partition_number,
-                        column.next_offset,
-                        column.log_next_offset,
-                        column.dead_letters_next_offset,
-                    )
-                ).all()
+            return has_applied(self.engine, ends)
         except SQLAlchemyError:
-            return False  # it is away: that may be the fault
-        applied = {row.partition_number: row for row in rows if row.topic == UPDATES.name}
-        letters = {row.partition_number: row.next_offset for row in rows if row.topic == DEAD_LETTERS.name}
-        return all(
-            partition in applied
-            and applied[partition].log_next_offset >= end
-            and letters.get(partition, 0) >= applied[partition].dead_letters_next_offset
-            for partition, end in ends.items()
-        )
+            return False
 
     def pause(self, seconds: float) -> None:
         """Let time pass, and look after the processes meanwhile."""
         until = time.monotonic() + seconds
         self.fleet.wait_until(lambda: time.monotonic() > until, "time has passed", seconds + 5)
-
-    def await_answers(self, urls: Sequence[str]) -> None:
-        """Wait until something answers at each address."""
-        self.fleet.wait_until(lambda: all(map(_answers, urls)), f"{urls} answer", READY_SECONDS_MAX)
 
     @property
     def present_load(self) -> Load:
@@ -194,39 +172,6 @@ class Scene:
         if self.load is not None:
             self.load.stop()
         self.fleet.kill()
-
-
-@contextmanager
-def servers(directory: Path) -> Iterator[tuple[EmbeddedKafka, PostgreSQL, DatabaseProxy, dict[str, Disk]]]:
-    """Start broker and database, each on a small disk of its own, with topics and tables."""
-    with ExitStack() as stack:
-        disks = {name: Disk(directory / name, mebibytes) for name, mebibytes in DISK_MEBIBYTES.items()}
-        for disk in disks.values():
-            stack.callback(disk.remove)
-        (port,) = free_ports(1)
-        broker = EmbeddedKafka(
-            disks["kafka"].directory / "data",
-            port=port,
-            heap_mebibytes=384,
-            # Lower than brokers' default of 6 s, so that a killed member is missed sooner.
-            extra_settings={"group.min.session.timeout.ms": "1000", "log.segment.bytes": str(16 * 1024 * 1024)},
-        )
-        stack.callback(broker.kill)
-        broker.start()
-        with connect(KafkaConnection(bootstrap_servers=broker.bootstrap_servers)) as admin:
-            ensure_topics(
-                admin,
-                TopicsSettings(
-                    partitions=PARTITIONS_EMBEDDED, replication_factor=1, min_insync_replicas=1, flush_messages=1
-                ),
-            )
-        postgresql = PostgreSQL(disks["postgresql"].directory)
-        stack.callback(postgresql.stop)
-        postgresql.start()
-        migrate.upgrade(postgresql.url)
-        proxy = DatabaseProxy(postgresql.socket)
-        stack.callback(proxy.close)
-        yield broker, postgresql, proxy, disks
 
 
 @contextmanager
@@ -265,14 +210,14 @@ def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene
             fleet=fleet,
             engine=engine,
             oracle=Oracle(broker.bootstrap_servers, engine, views),
-            gateway_url=urls["gateway"],
+            urls=urls,
             chance=chance,
             short=short,
             pace=pace or Pace(),
         )
         with whole:
             fleet.start(EVERYBODY)
-            whole.await_answers(list(urls.values()))
+            whole.recover()
             yield whole
 
 

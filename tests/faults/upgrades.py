@@ -1,12 +1,8 @@
 """A rolling upgrade: workers of two fold versions side by side, in one group, then back again."""
 
-from typing import Final
-
 from tests.faults.fault import Fault
-from tests.faults.saboteur import VARIABLE
+from tests.faults.saboteur import RUNNER, VARIABLE
 from tests.faults.scene import SESSION_SECONDS, Scene
-
-RUNNER: Final = ("-m", "tests.faults.saboteur")
 
 
 def upgrade_faults() -> list[Fault]:

@@ -131,6 +131,28 @@ def test_a_dispute_is_withdrawn_once_any_sighting_says_so(order: tuple[bool, boo
     assert log.both == (5000, 4000)
 
 
+def test_disputes_of_one_pledge_add_up() -> None:
+    """Each takes its own part, and gives back its own when it is won."""
+    log = Log(launch(), capture("p", 5000))
+    for dispute_id, amount in (("d1", 1000), ("d2", 200)):
+        log.append(dispute("p", amount, withdrawn=True, dispute_id=dispute_id))
+    assert log.both == (5000, 3800)
+    log.append(dispute("p", 1000, "lost", dispute_id="d1"))
+    assert log.both == (4000, 3800)
+    log.append(dispute("p", 200, "lost", dispute_id="d2"))
+    assert log.both == (3800, 3800)
+    log.append(dispute("p", 1000, "won", dispute_id="d1"))
+    assert log.both == (4800, 4800)
+
+
+def test_refunds_of_one_pledge_add_up() -> None:
+    """Each takes its own part, and gives back its own when it fails."""
+    log = Log(launch(), capture("p", 5000), refund("p", 1000, refund_id="r1"), refund("p", 200, refund_id="r2"))
+    assert log.both == (3800, 3800)
+    log.append(refund("p", 1000, "failed", refund_id="r1"))
+    assert log.both == (4800, 4800)
+
+
 @pytest.mark.parametrize("costs", [(300, 700), (700, 300), (None, 300), (300, None)])
 def test_of_what_a_lost_dispute_cost_the_least_counts(costs: tuple[int | None, int | None]) -> None:
     """The least `lost_minor` of all sightings, also where another names none."""
@@ -190,6 +212,8 @@ def test_of_visits_the_greatest_count_of_each_counter_is_kept() -> None:
     assert log.append(visit("t", 5)).entries == []
     assert len(log.append(visit("t", 6)).entries) == 1
     assert len(log.append(visit("t", 6, counter="app")).entries) == 1
+    assert len(log.append(visit("u", 5)).entries) == 1
+    assert len(log.append(visit("v", 0)).entries) == 1
 
 
 CONFLICTS: dict[str, tuple[LogEvent, LogEvent]] = {

@@ -10,8 +10,8 @@ import pytest
 from tests.project.documents import ROOT
 
 TOOLS: Final = ("bash", "dirname", "env")
-STEPS: Final = ("check", "coverage", "test")
-"""What it makes, in this order; pytest's closing line comes last."""
+STEPS: Final = ("check", "coverage", "test", "faults ARGS=--short")
+"""What it makes, in this order; the table of the faults comes last."""
 
 
 class Runner:
@@ -85,7 +85,7 @@ def test_old_python_is_no_python(runner: Runner) -> None:
 @pytest.mark.parametrize(("failing", "calls"), [(step, number) for number, step in enumerate(STEPS, 1)])
 def test_failure_is_a_failure(runner: Runner, failing: str, calls: int) -> None:
     """Nothing after a failure makes up for it."""
-    runner.program("make", f'echo "make $1" >>"{runner.journal}"; [ $1 != {failing} ]')
+    runner.program("make", f'echo "make $1" >>"{runner.journal}"; [ "$*" != "{failing}" ]')
     assert runner.run().returncode != 0
     assert len(runner.calls()) == calls
 

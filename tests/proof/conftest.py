@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.proof.stage import Stage, many_stories
+from tests.proof.traffic import Traffic
 
 
 @pytest.fixture
@@ -22,3 +23,11 @@ def told(stage: Stage, engine: Engine) -> Stage:
     stage.work()
     stage.sink(engine)
     return stage
+
+
+@pytest.fixture
+def traffic(topics: str) -> Iterator[Traffic]:
+    """Events that keep coming."""
+    coming = Traffic(topics)
+    yield coming
+    coming.close()

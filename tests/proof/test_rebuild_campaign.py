@@ -1,4 +1,4 @@
-"""`cercles rebuild --campaign`: whatever is wrong with a campaign's rows is right afterwards, and nothing is said twice."""
+"""`cercles rebuild --campaign`: whatever is wrong with a campaign's rows is mended, and nothing is said twice."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from cercles.rebuild.folding import CampaignStory
 from producers.publishing import Publisher
 from schemas import tables
 from schemas.topics import UPDATES
-from schemas.updates import Update, decoder
+from schemas.updates import Position, Update, decoder
 from tests.proof.stage import Stage, audited, many_stories
 from tests.worker.pipeline import Story
 
@@ -63,7 +63,7 @@ def test_rows_after_a_gap_are_replaced(stage: Stage, engine: Engine, migrated_ur
 def test_updates_said_again_heal_a_gap_without_touching_rows(
     stage: Stage, engine: Engine, migrated_url: str, publishing: Publisher
 ) -> None:
-    """Another database with the same gap applies what stands above its position; a subscriber is told each line once."""
+    """Another database with the same gap applies what stands above its position; a subscriber hears each line once."""
     stage.append(many_stories(4, 30))
     stage.work(losing=[CAMPAIGN])
     stage.sink(engine)
@@ -110,7 +110,8 @@ def test_rows_may_go_ahead_of_the_workers(told: Stage, engine: Engine, migrated_
     totals = tables.campaign_totals
     with engine.connect() as connection:
         row = connection.execute(select(totals).where(totals.c.campaign_id == CAMPAIGN)).one()
-    assert (row.position_offset, row.position_number, row.gap_offset) == (*outcome.position, None)
+    assert Position(row.position_offset, row.position_number) == outcome.position
+    assert row.gap_offset is None
 
 
 def test_what_is_said_meanwhile_is_caught_up_with(
@@ -119,7 +120,8 @@ def test_what_is_said_meanwhile_is_caught_up_with(
     """Updates that a follower with a gap skips while others are said again are said again too."""
     stage.append(many_stories(4, 30))
     stage.work(losing=[CAMPAIGN])
-    publish, rounds = publishing.publish_and_wait, []
+    publish = publishing.publish_and_wait
+    rounds: list[int] = []
 
     def meanwhile(records: list[object]) -> list[object]:
         if len(rounds) < 2:

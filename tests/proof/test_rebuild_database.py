@@ -1,23 +1,20 @@
 """`cercles rebuild --to`: a new database from the log, that a sink goes on with."""
 
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
-from cercles.rebuild import database as rebuild_database
 from cercles.rebuild.database import DatabaseFill, NotEmptyError
 from schemas import tables
 from schemas.connections import DatabaseConnection
 from schemas.dead_letters import DeadLetter, to_record
-from schemas.topics import DEAD_LETTERS, UPDATES
-from sinks import migrate
+from sinks import apply, migrate
 from sinks.database import writing_engine
 from sinks.settings import SinkSettings
 from tests.proof.stage import Stage, audited, many_stories
+from tests.proof.traffic import Traffic, sink_is_at_the_end
 from tests.sinks.running import running, until
 
 
@@ -60,8 +57,8 @@ def test_a_filling_that_was_interrupted_goes_on(
 ) -> None:
     """What it has written is known when it is run again."""
     stage.append(many_stories(6, 20))
-    written = []
-    write = rebuild_database.write_updates
+    written: list[object] = []
+    write = apply.write_updates
 
     def until_killed(*arguments: object) -> object:
         if len(written) == 2:
@@ -69,10 +66,10 @@ def test_a_filling_that_was_interrupted_goes_on(
         written.append(arguments)
         return write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rebuild_database, "write_updates", until_killed)
+    monkeypatch.setattr("cercles.rebuild.database.write_updates", until_killed)
     with pytest.raises(KeyboardInterrupt):
         DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
-    monkeypatch.setattr(rebuild_database, "write_updates", write)
+    monkeypatch.setattr("cercles.rebuild.database.write_updates", write)
     DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
     assert audited(stage, migrated_url).differences == []
 
@@ -88,42 +85,9 @@ def test_a_database_that_a_sink_uses_is_not_filled(told: Stage, engine: Engine) 
         DatabaseFill(engine, told.reader, lambda *_: None).run(None)
 
 
-class Traffic:
-    """Events that keep coming, with a worker that folds them."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self.stage = Stage(bootstrap)
-        self.rounds = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traffic")
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            self.rounds += 1
-            records = many_stories(6, 20 + self.rounds, seed=self.rounds)
-            self.stage.append(records[: 200 * self.rounds])
-            self.stage.work()
-
-    def stop(self) -> None:
-        """Let the worker fold what is there, and end."""
-        self._stop.set()
-        self._thread.join(60)
-        self.stage.work()
-
-
-@pytest.fixture
-def traffic(topics: str) -> Iterator[Traffic]:
-    """Traffic that ends with the test."""
-    coming = Traffic(topics)
-    yield coming
-    coming.stop()
-    coming.stage.__exit__()
-
-
 @pytest.mark.timeout(120)
 def test_a_real_sink_takes_over_under_load(traffic: Traffic, topics: str, engine: Engine, migrated_url: str) -> None:
-    """The database is filled, and a sink started on it, while events come all the time: at the end it equals the log."""
+    """The database is filled, and a sink started on it, while events come all the time: it ends equal to the log."""
     until(lambda: traffic.rounds >= 2)
     with Stage(topics) as mine:
         DatabaseFill(engine, mine.reader, lambda *_: None).run(None)
@@ -137,23 +101,10 @@ def test_a_real_sink_takes_over_under_load(traffic: Traffic, topics: str, engine
         with running(settings):
             until(lambda: traffic.rounds >= rounds + 3)
             traffic.stop()
-            ends = {(topic.name, p): mine.end(topic, p) for topic in (UPDATES, DEAD_LETTERS) for p in range(4)}
-            until(lambda: read_to(migrated_url) == ends)
+            until(lambda: sink_is_at_the_end(mine, engine))
         report = audited(mine, migrated_url)
         assert report.differences == []
         assert report.counts.campaigns == 6
-
-
-def read_to(url: str) -> dict[tuple[str, int], int]:
-    """Return how far the sink of that database is."""
-    columns = tables.sink_positions.c
-    engine = writing_engine(url)
-    try:
-        with engine.connect() as connection:
-            rows = connection.execute(select(columns.topic, columns.partition_number, columns.next_offset)).all()
-    finally:
-        engine.dispose()
-    return {(topic, partition): next_offset for topic, partition, next_offset in rows}
 
 
 def test_decisions_about_dead_letters_go_along(

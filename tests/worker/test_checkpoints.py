@@ -117,7 +117,7 @@ def test_a_lane_restores_its_checkpoint_and_reads_only_what_came_after(topics: s
             first.deliver(records(0, 80))
             await first.until_acknowledged(80)
             while directory.read(0) is None:
-                first.lane.tick()
+                first.lane.tick(0)
                 await asyncio.sleep(0.01)
 
         await first.during(write())
@@ -145,13 +145,13 @@ def test_a_checkpoint_is_not_written_before_its_outputs_are_acknowledged(tmp_pat
         async def steps() -> None:
             bench.deliver(records(0, 10))
             for _ in range(50):
-                bench.lane.tick()
+                bench.lane.tick(0)
                 await asyncio.sleep(0.002)
             assert directory.read(0) is None
             bench.sender.gate.set()
             await bench.until_acknowledged(10)
             while directory.read(0) is None:
-                bench.lane.tick()
+                bench.lane.tick(0)
                 await asyncio.sleep(0.01)
 
         await bench.during(steps())
@@ -173,7 +173,7 @@ def test_a_disk_that_does_not_take_it_costs_no_event(tmp_path: Path) -> None:
             bench.deliver(records(0, 10))
             await bench.until_acknowledged(10)
             while not bench.registry.get_sample_value("cercles_worker_checkpoints_failed_total"):
-                bench.lane.tick()
+                bench.lane.tick(0)
                 await asyncio.sleep(0.01)
             bench.deliver(records(10, 20))
             await bench.until_acknowledged(20)

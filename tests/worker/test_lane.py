@@ -16,6 +16,7 @@ from schemas.topics import LOG
 from schemas.updates import Progress, Update, decoder
 from stream_processors.ledger.batch import Outputs
 from stream_processors.metrics import WorkerMetrics
+from stream_processors.shell import lane
 from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.lane import Delivery, Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError
@@ -323,6 +324,50 @@ def test_a_state_behind_its_partition_catches_up_from_where_it_is(topics: str) -
         await bench.during(steps())
         assert bench.sender.entry_offsets == [*range(20), *range(90, 100)]
         assert bench.registry.get_sample_value("cercles_worker_aligned_events_total") == 70
+
+    asyncio.run(main())
+
+
+def test_what_is_never_delivered_is_read_from_the_log(topics: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust drops what it fetched while the group was formed anew; when nothing comes after it, nobody would notice."""
+    monkeypatch.setattr(lane, "_UNDELIVERED_SECONDS_MAX", 0.0)
+    write_log(topics, 60)
+    commit(topics, 40)
+
+    async def main() -> None:
+        bench = Bench(topics)
+        bench.sender.gate.set()
+
+        async def steps() -> None:
+            bench.lane.tick(60)
+            async with asyncio.timeout(60):
+                while bench.lane.acknowledged_end < 60:  # noqa: ASYNC110 (it tells nobody)
+                    await asyncio.sleep(0.05)
+            bench.deliver(records(60, 70))
+            await bench.until_acknowledged(70)
+
+        await bench.during(steps())
+        assert bench.sender.entry_offsets == list(range(40, 70))
+        assert bench.acknowledged == [70]
+
+    asyncio.run(main())
+
+
+def test_what_is_being_delivered_is_left_to_faust() -> None:
+    """A log that has more than the state is nothing unusual: only when it has been so for a while."""
+
+    async def main() -> None:
+        bench = Bench()
+        bench.sender.gate.set()
+
+        async def steps() -> None:
+            bench.deliver(records(0, 10))
+            await bench.until_acknowledged(10)
+            bench.lane.tick(20)
+            await soon()
+
+        await bench.during(steps())
+        assert bench.sender.entry_offsets == list(range(10))
 
     asyncio.run(main())
 

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from schemas.topics import LOG
+from tests.conftest import wait_until
 from tests.worker.pipeline import (
     POISON,
     Load,
@@ -128,3 +129,11 @@ def test_without_its_topics_the_worker_does_not_start_and_says_what_to_do(topics
     worker = Worker(topics, tmp_path / "worker.log")
     assert worker.wait() != 0
     assert "run `cercles topics` first" in (tmp_path / "worker.log").read_text()
+
+
+def test_a_worker_that_starts_before_its_broker_waits_for_it(tmp_path: Path) -> None:
+    """It says what it waits for, and stops at once when it is told to."""
+    worker = Worker("127.0.0.1:9", tmp_path / "worker.log")
+    wait_until(lambda: "broker_away" in (tmp_path / "worker.log").read_text(), "the worker says that it waits")
+    code, seconds = worker.stop()
+    assert (code, seconds < 10) == (0, True)

@@ -1,0 +1,142 @@
+"""Where an update is cut: after what took it over the bound, never before, and never beyond what a record holds."""
+
+import msgspec
+import pytest
+
+from schemas.events import LogEvent, StretchGoal
+from schemas.updates import Update
+from stream_processors.ledger import batch
+from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.fold import find_campaign, fold_event
+from stream_processors.ledger.state import PartitionState
+from tests.ledger.batches import fold, updates_of
+from tests.ledger.events import authorize, capture, launch, renamed, stretch_goal
+
+# The widest character on the wire: six bytes, as an escape.
+WIDE = "\x01"
+
+
+def changes_of(*events: LogEvent) -> Changes:
+    """Return what is taken down of these events of one campaign."""
+    state = PartitionState()
+    changes = Changes(find_campaign(state, events[0]))
+    for offset, event in enumerate(events):
+        fold_event(changes.campaign, event, offset, changes)
+    return changes
+
+
+def encoded_bytes(changes: Changes) -> int:
+    """Return what the entries, pledges, days and milestones take in an update."""
+    campaign = changes.campaign
+    parts = [
+        changes.entries,
+        changes.milestones,
+        [campaign.pledge(pledge_id) for pledge_id in changes.pledge_ids],
+        [campaign.day(day) for day in changes.days],
+    ]
+    return sum(len(msgspec.json.encode(part)) for part in parts)
+
+
+def wide(prefix: str) -> str:
+    return prefix.ljust(255, WIDE)
+
+
+def wide_goals(number: int) -> list[StretchGoal]:
+    return [stretch_goal(wide(f"s{each:02}"), 10 + each) for each in range(number)]
+
+
+@pytest.mark.parametrize("pledges", [1, 30])
+@pytest.mark.parametrize("goals", [1, 2, 50])
+def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledges: int) -> None:
+    """With texts as long and as wide as events can carry, in entries, pledges and milestones alike."""
+    story = [launch(goal_minor=10**12, stretch_goals=wide_goals(goals))]
+    changes = changes_of(
+        *story,
+        *(
+            renamed(capture(wide(f"p{each}"), 1, backer_id=wide(f"b{each}"), share_token=wide("t")), wide(f"e{each}"))
+            for each in range(pledges)
+        ),
+        renamed(authorize("q", 10**11), wide("all")),
+    )
+    assert len(changes.milestones) >= goals
+    assert encoded_bytes(changes) <= changes.size_bytes_max
+    # Nor is it reckoned so high that updates are cut into crumbs.
+    assert changes.size_bytes_max <= encoded_bytes(changes) * 2 + 2000
+
+
+def bound_of(*events: LogEvent) -> int:
+    """Return what these events are reckoned to take after a launch."""
+    return changes_of(launch(), *events).size_bytes_max - changes_of(launch()).size_bytes_max
+
+
+def cut(*events: LogEvent) -> list[Update]:
+    """Return the updates of one batch."""
+    return updates_of(fold(PartitionState(), *events))
+
+
+CAPTURES = [capture(f"pledge-{number}", 5) for number in range(6)]
+
+
+def test_an_update_that_is_just_full_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one that may be over the bound is, after the event that took it there."""
+    full = changes_of(launch(), *CAPTURES).size_bytes_max
+    monkeypatch.setattr(batch, "PART_BYTES", full)
+    assert len(cut(launch(), *CAPTURES)) == 1
+    monkeypatch.setattr(batch, "PART_BYTES", full - 1)
+    parts = cut(launch(), *CAPTURES, capture("after", 5))
+    assert [len(update.entries) for update in parts] == [7, 1]
+
+
+def test_each_part_is_as_full_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier part held is not reckoned again."""
+    two = bound_of(*CAPTURES[:2])
+    monkeypatch.setattr(batch, "PART_BYTES", two - 1)
+    state = PartitionState()
+    fold(state, launch())
+    parts = updates_of(fold(state, *CAPTURES))
+    assert [[entry.offset for entry in update.entries] for update in parts] == [[1, 2], [3, 4], [5, 6]]
+    assert [[pledge.pledge_id for pledge in update.pledges] for update in parts] == [
+        ["pledge-0", "pledge-1"],
+        ["pledge-2", "pledge-3"],
+        ["pledge-4", "pledge-5"],
+    ]
+    assert [update.complete for update in parts] == [False, False, True]
+    monkeypatch.setattr(batch, "PART_BYTES", two)
+    state = PartitionState()
+    fold(state, launch())
+    parts = updates_of(fold(state, *CAPTURES))
+    assert [len(update.entries) for update in parts] == [3, 3]
+
+
+def test_terms_stand_in_the_part_of_the_event_that_changed_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And in no later one."""
+    monkeypatch.setattr(batch, "PART_BYTES", 0)
+    parts = cut(launch(), *CAPTURES[:2])
+    assert [update.terms is None for update in parts] == [False, True]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_the_last_part_alone_is_complete(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, and also where the batch ends at a cut."""
+    monkeypatch.setattr(batch, "PART_BYTES", 0)
+    state = PartitionState()
+    fold(state, launch())
+    outputs = fold(state, *CAPTURES[:count])
+    parts = updates_of(outputs)
+    assert [update.complete for update in parts] == [False] * (count - 1) + [True]
+    assert [entry.offset for update in parts for entry in update.entries] == list(range(1, count + 1))
+    assert outputs.entries == count
+
+
+def test_a_record_may_be_just_as_large_as_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte more ends the process, with words that say which bound was wrong."""
+    ((_, record),) = fold(PartitionState(), launch()).updates
+    monkeypatch.setattr(batch, "RECORD_BYTES_MAX", len(record))
+    assert fold(PartitionState(), launch()).updates[0][1] == record
+    monkeypatch.setattr(batch, "RECORD_BYTES_MAX", len(record) - 1)
+    with pytest.raises(ValueError, match="an update of") as caught:
+        fold(PartitionState(), launch())
+    assert str(caught.value) == (
+        f"an update of les-anges-anonymes takes {len(record)} bytes, over {len(record) - 1}: "
+        "the bounds in ledger/changes.py no longer hold"
+    )
