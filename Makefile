@@ -31,6 +31,9 @@ coverage: environment-dev ## Check that the ledger's example tests reach every b
 		--ignore tests/ledger/test_properties.py --ignore tests/ledger/test_against_naive.py
 	@$(VENV)/python -m coverage report
 
+mutants: environment-dev ## Change the ledger in 2,000 small ways and check that its example tests notice each one
+	@sh ops/mutants.sh $(ARGS)
+
 check: check-style check-types check-imports check-schemas check-settings check-topics ## Run everything that needs no test run: linters, types, layering, generated files
 
 format: environment-dev ## Format the code and mend what the linter can mend

@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+OURS: Final = frozenset({"lock", "cercles.db"})
+"""A directory that has one of these is a data directory."""
+
 SECRET_BYTES: Final = 32
 PRIVATE_FILE: Final = 0o600
 PRIVATE_DIRECTORY: Final = 0o700
@@ -41,8 +44,9 @@ class DataDirectory:
     def held(self) -> Iterator[None]:
         """Make the directory if need be, and keep every other supervisor out of it meanwhile.
 
-        Raises DataDirectoryError when it can't be written, or when another has it.
+        Raises DataDirectoryError when it can't be written, when another has it, or when it is full of other things.
         """
+        self._check_ours()
         try:
             for directory in (self.path, self.logs, self.secrets, self.checkpoints):
                 directory.mkdir(parents=True, exist_ok=True)
@@ -62,6 +66,17 @@ class DataDirectory:
                     "directory with --data"
                 ) from None
             yield
+
+    def _check_ours(self) -> None:
+        """Leave alone what somebody named by mistake: a directory with things in it, none of which is ours."""
+        try:
+            found = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+        except OSError as error:
+            raise DataDirectoryError(f"the data directory {self.path} can't be read ({error})") from error
+        if found and not found & OURS:
+            raise DataDirectoryError(
+                f"{self.path} is not empty, and holds no data of Cercles: name an empty or a new directory with --data"
+            )
 
     def secret(self, name: str) -> str:
         """Return the secret of that name, made at the first call: `whsec_` and base64, as Standard Webhooks has it."""

@@ -14,6 +14,9 @@ from readers.answers import Milestone
 SAID_MAX: Final = 1_000
 """Milestones remembered as written, of all campaigns together."""
 
+CAMPAIGNS_MAX: Final = 1_000
+"""Campaigns whose percentage is remembered as written; the one that was first forgotten may be written again."""
+
 PLAIN_STEP_PERCENT: Final = 10
 """Without a terminal, a line is written each time the percentage has grown by this much."""
 
@@ -25,7 +28,7 @@ class Display:
         self._console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._said: deque[str] = deque(maxlen=SAID_MAX)
-        self._percent_said = 0
+        self._percent_said: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -59,15 +62,23 @@ class Display:
         campaign = scene.campaign
         if campaign is None:
             return
-        totals = campaign.totals
+        totals, title = campaign.totals, campaign.terms.title
         for milestone in scene.milestones:
-            if (key := _key(campaign.campaign_id, milestone)) not in self._said:
+            key = _key(campaign.campaign_id, milestone)
+            if scene.is_news(milestone.position) and key not in self._said:
                 self._said.append(key)
-                self.say(f"{milestone_words(milestone)}, at {money(milestone.total_minor, totals.currency)}")
-        if totals.percent - self._percent_said >= PLAIN_STEP_PERCENT:
-            self._percent_said = totals.percent - totals.percent % PLAIN_STEP_PERCENT
-            pledged = money(totals.pledged_minor, totals.currency)
-            self.say(f"{campaign.terms.title}: {pledged}, {totals.percent} %, {totals.backers} backers")
+                amount = money(milestone.total_minor, totals.currency)
+                self.say(f"{title}: {milestone_words(milestone)}, at {amount}")
+        if totals.percent - self._percent_said.get(campaign.campaign_id, 0) >= PLAIN_STEP_PERCENT:
+            self._remember(campaign.campaign_id, totals.percent - totals.percent % PLAIN_STEP_PERCENT)
+            if scene.is_news(campaign.as_of):
+                pledged = money(totals.pledged_minor, totals.currency)
+                self.say(f"{title}: {pledged}, {totals.percent} %, {totals.backers} backers")
+
+    def _remember(self, campaign_id: str, percent: int) -> None:
+        self._percent_said[campaign_id] = percent
+        if len(self._percent_said) > CAMPAIGNS_MAX:
+            del self._percent_said[next(iter(self._percent_said))]
 
 
 def _key(campaign_id: str, milestone: Milestone) -> str:

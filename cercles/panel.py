@@ -1,5 +1,6 @@
 """The live panel: one campaign, its circles, percent and milestones, drawn from what the reader answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -20,7 +21,11 @@ from schemas.updates import MilestoneType
 BAR_PERCENT_MIN: Final = 120
 """The bar reaches at least this far, in percent of the goal, so that there is room beyond the goal's mark."""
 
+MILESTONES_SHOWN_MAX: Final = 8
+"""The last ones; more would push the addresses out of a short terminal."""
+
 WIDTH_MAX: Final = 120
+GOAL_STEP: Final = 100
 SYMBOLS: Final = {"EUR": "€", "GBP": "£", "USD": "$"}
 CIRCLE_STYLES: Final[dict[AnyCircle, str]] = {
     "friends": "magenta",
@@ -50,7 +55,11 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that the panel shows. `caption` takes the place of the deadline at its lower edge."""
+    """Everything that the panel shows. `caption` takes the place of the deadline at its lower edge.
+
+    `milestones_before` counts those before `milestones`. `began` has, for each partition, the last offset that was
+    stored when somebody began to watch: a milestone up to there is no news.
+    """
 
     campaign: Campaign | None
     milestones: tuple[Milestone, ...] = ()
@@ -58,6 +67,13 @@ class Scene:
     more_campaigns: int = 0
     addresses: dict[str, str] = field(default_factory=dict)
     caption: str = ""
+    milestones_before: int = 0
+    began: Mapping[int, int] = field(default_factory=dict)
+
+    def is_news(self, position: str) -> bool:
+        """Whether what stands at that position was stored while somebody watched."""
+        partition, offset = map(int, position.split(":"))
+        return offset > self.began.get(partition, -1)
 
 
 def money(amount_minor: int, currency: str) -> str:
@@ -75,12 +91,21 @@ def milestone_words(milestone: Milestone) -> str:
         "cercles.milestone.passed": f"{milestone.step} %",
         "cercles.goal.reached": f"goal reached{again}",
         "cercles.goal.lost": f"goal lost{again}",
-        "cercles.goal.overfunded": f"overfunded {milestone.step} %",
+        # The first step says that the goal is exceeded at all, by however little.
+        "cercles.goal.overfunded": "above the goal"
+        if milestone.step == GOAL_STEP
+        else f"{milestone.step} % of the goal",
         "cercles.stretch_goal.reached": f"stretch goal {milestone.stretch_goal_id}",
         "cercles.campaign.succeeded": "succeeded",
         "cercles.campaign.failed": "failed",
     }
     return words[milestone.type]
+
+
+def backers_note(campaign: Campaign) -> str | None:
+    """Return why the circles' backers add up to more than the campaign's; None when they don't."""
+    together = sum(circle.backers for circle in campaign.circles)
+    return "a backer in two circles counts in each" if together > campaign.totals.backers else None
 
 
 def render(scene: Scene, now: datetime | None = None) -> RenderableType:
@@ -126,7 +151,7 @@ def _campaign(campaign: Campaign, scene: Scene) -> list[RenderableType]:
         Below(collected, Text("goal", style="yellow"), goal_minor, whole_minor),
         Text(),
         _circles(campaign),
-        Text(),
+        Text(backers_note(campaign) or "", style=_QUIET, justify="right"),
         _milestones(campaign, scene),
     ]
 
@@ -161,7 +186,9 @@ def _milestones(campaign: Campaign, scene: Scene) -> RenderableType:
         sign, style = ("✗", "red") if bad else ("✓", "green")
         amount = money(milestone.total_minor, campaign.totals.currency)
         pieces.append(Text.assemble((f"{sign} {milestone_words(milestone)} ", style), (amount, _QUIET)))
-    return Flow(pieces or [Text("no milestone yet", style=_QUIET)])
+    before = scene.milestones_before + max(0, len(pieces) - MILESTONES_SHOWN_MAX)
+    earlier = [Text(f"… and {before} before", style=_QUIET)] if before else []
+    return Flow([*earlier, *pieces[-MILESTONES_SHOWN_MAX:]] or [Text("no milestone yet", style=_QUIET)])
 
 
 def _pipeline(counted: Pipeline | None) -> RenderableType:

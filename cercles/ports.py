@@ -1,8 +1,13 @@
 """Free ports on loopback for the parts of an embedded stack."""
 
+import errno
 import random
 import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Final
+
+from schemas.listening import listen
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -16,6 +21,26 @@ CHOICES_MAX: Final = 200
 
 class NoFreePortError(Exception):
     """None of the ports that were tried is free."""
+
+
+class PortTakenError(Exception):
+    """A port that was asked for can't be had; the message names it, and the option that chooses another."""
+
+
+def check_free(ports: Mapping[str, int]) -> None:
+    """Check that the port of each option can be had, and that no two are the same; 0 is any port.
+
+    Raises PortTakenError.
+    """
+    with ExitStack() as held:
+        for option, port in ports.items():
+            if port == 0:
+                continue
+            try:
+                held.enter_context(listen(LOOPBACK, port, backlog=1))
+            except OSError as error:
+                what = "is in use" if error.errno == errno.EADDRINUSE else f"can't be had ({error.strerror})"
+                raise PortTakenError(f"port {port} {what}: choose another with {option}") from error
 
 
 def free_ports(count: int) -> list[int]:

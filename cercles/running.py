@@ -32,12 +32,9 @@ def run_process(name: str, make: Callable[[], Process]) -> int:
         armed = arm_from_environment()
         operations = OperationsSettings()
         process = make()
-    except (ValidationError, SettingsError) as fault:
-        for line in explain(fault):
+    except (ValidationError, SettingsError, FailurePointsError) as fault:
+        for line in [str(fault)] if isinstance(fault, FailurePointsError) else explain(fault):
             sys.stderr.write(f"cercles {name}: {line}\n")
-        return EXIT_SETTINGS
-    except FailurePointsError as fault:
-        sys.stderr.write(f"cercles {name}: {fault}\n")
         return EXIT_SETTINGS
     except Exception as error:
         log.exception("process_failed_to_start", process=name)

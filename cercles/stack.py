@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import httpx
@@ -50,6 +50,10 @@ class Ports:
     reader: int = 0
     exporter: int = 0
     kafka: int = 0
+
+    def by_option(self) -> dict[str, int]:
+        """Return each port with the option that chooses it."""
+        return {f"--{name}-port": port for name, port in asdict(self).items()}
 
 
 class Stack:

@@ -90,8 +90,9 @@ class Supervisor:
 
     def _note_death(self, watch: _Watch) -> None:
         part, code = watch.part, watch.part.exit_code()
-        words = part.last_words() or "no last words"
-        why = f"{part.name} ended{'' if code is None else f' ({_in_words(code)})'}: {words}"
+        why = f"{part.name} ended{'' if code is None else f' ({_in_words(code)})'}"
+        if code is None or code >= 0:  # whom a signal ended, had no time to say why
+            why += f": {part.last_words() or 'no last words'}"
         if code == EXIT_SETTINGS:
             raise HopelessError(why)
         self._schedule(watch, why)

@@ -3,13 +3,15 @@
 For commands that read the whole log beside the processes that live on it.
 """
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import kafka
-from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
+from kafka.cluster import collect_hosts
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from kafka.partitioner.default import murmur2
 
 from cercles.command_errors import NotDoneError
@@ -22,6 +24,7 @@ SILENCE_SECONDS_MAX: Final = 30.0
 
 REQUEST_SECONDS_MAX: Final = 10
 CONNECT_SECONDS_MAX: Final = 10
+REACH_SECONDS_MAX: Final = 3
 FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 RECORDS_MAX: Final = 2_000
 """Most records of one list."""
@@ -47,6 +50,7 @@ class TopicReader:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect. Raises kafka-python's KafkaError when no broker answers."""
+        _reach(connection.bootstrap_servers)
         options = connection.client_options()
         self._records_per_second = records_per_second
         self._sleep = sleep
@@ -135,6 +139,19 @@ class TopicReader:
     def _hold_back(self, read: int, seconds: float) -> None:
         if self._records_per_second is not None:
             self._sleep(max(0.0, read / self._records_per_second - seconds))
+
+
+def _reach(servers: str) -> None:
+    """Raise KafkaConnectionError when no broker takes a connection: kafka-python would leave sockets behind."""
+    last: OSError | None = None
+    for host, port, _ in collect_hosts(servers):
+        try:
+            socket.create_connection((host, port), REACH_SECONDS_MAX).close()
+        except OSError as error:
+            last = error
+        else:
+            return
+    raise KafkaConnectionError(f"no broker answers at {servers}: {last}")
 
 
 def partitioner(partitions: int) -> Callable[[bytes], int]:

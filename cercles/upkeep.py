@@ -16,10 +16,10 @@ from cercles.attendance import Attendance, NotReadyError
 from cercles.data_directory import DataDirectory, DataDirectoryError
 from cercles.display import Display
 from cercles.embedded.jars import JarsError
-from cercles.exit_codes import EXIT_CLEAN, EXIT_FAILED
+from cercles.exit_codes import EXIT_CLEAN, EXIT_FAILED, EXIT_SETTINGS
 from cercles.interruption import Interrupted, interruptible
 from cercles.parts import StartError
-from cercles.ports import NoFreePortError
+from cercles.ports import NoFreePortError, PortTakenError, check_free
 from cercles.stack import Doors, Ports, Stack
 from cercles.supervisor import HopelessError
 from cercles.topics import PartitionsDifferError
@@ -30,7 +30,6 @@ EXAMPLE: Final = "example"
 
 CAMPAIGN_DAYS: Final = 30
 _FAILURES: Final = (
-    DataDirectoryError,
     HopelessError,
     JarsError,
     KafkaError,
@@ -48,9 +47,16 @@ def keep_up(data: Path, ports: Ports) -> int:
     with Display() as display:
         try:
             with interruptible(), directory.held():
+                check_free(ports.by_option())
                 _run(directory, ports, display)
         except Interrupted:
             return EXIT_CLEAN
+        except PortTakenError as failure:
+            display.say(f"cercles up: {failure}")
+            return EXIT_SETTINGS
+        except DataDirectoryError as failure:
+            display.say(f"cercles up: {failure}")
+            return EXIT_FAILED
         except _FAILURES as failure:
             display.say(f"cercles up: {failure}")
             if directory.logs.exists():

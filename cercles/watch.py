@@ -29,6 +29,8 @@ class Watch:
         self._shown: str | None = campaign_id
         self._earlier_milestones: list[Milestone] = []
         self._cursor: str | None = None
+        self._dropped_milestones = 0
+        self._began: dict[int, int] | None = None
         self._scene = Scene(None)
 
     def close(self) -> None:
@@ -48,19 +50,30 @@ class Watch:
         self._seen = {one.campaign_id: one.as_of for one in page.campaigns}
         if self._campaign_id is None and changed:
             self._show(changed[0] if self._shown not in changed else str(self._shown))
+        if self._began is None:
+            self._began = dict(map(_place, page.as_of))
         stored = sum(_offset(position) + 1 for position in page.as_of)
         pipeline = Pipeline(stored=stored)
         if self._shown is None or self._shown not in self._seen:
-            return Scene(None, pipeline=pipeline)
+            return Scene(None, pipeline=pipeline, began=self._began)
         campaign = self._get(f"/v1/campaigns/{self._shown}", Campaign)
-        said = self._read_milestones(self._shown)[-MILESTONES_KEPT_MAX:]
+        said = self._read_milestones(self._shown)
         # The second answer may be of a later moment than the first; what is shown is of one.
         said = [milestone for milestone in said if _offset(milestone.position) <= _offset(campaign.as_of)]
-        return Scene(campaign, tuple(said), pipeline, more_campaigns=len(self._seen) - 1)
+        kept = said[-MILESTONES_KEPT_MAX:]
+        return Scene(
+            campaign,
+            tuple(kept),
+            pipeline,
+            more_campaigns=len(self._seen) - 1,
+            milestones_before=self._dropped_milestones + len(said) - len(kept),
+            began=self._began,
+        )
 
     def _show(self, campaign_id: str) -> None:
         if campaign_id != self._shown:
             self._shown, self._earlier_milestones, self._cursor = campaign_id, [], None
+            self._dropped_milestones = 0
 
     def _read_milestones(self, campaign_id: str) -> list[Milestone]:
         """Return the milestones; pages that are full never change again, so only the last one is asked for."""
@@ -69,7 +82,9 @@ class Watch:
             page = self._get(f"/v1/campaigns/{campaign_id}/milestones", Milestones, **cursor)
             if page.next_cursor is None:
                 return [*self._earlier_milestones, *page.milestones]
-            self._earlier_milestones = [*self._earlier_milestones, *page.milestones][-MILESTONES_KEPT_MAX:]
+            earlier = [*self._earlier_milestones, *page.milestones]
+            self._earlier_milestones = earlier[-MILESTONES_KEPT_MAX:]
+            self._dropped_milestones += len(earlier) - len(self._earlier_milestones)
             self._cursor = page.next_cursor
         return self._earlier_milestones
 
@@ -80,4 +95,9 @@ class Watch:
 
 
 def _offset(position: str) -> int:
-    return int(position.partition(":")[2])
+    return _place(position)[1]
+
+
+def _place(position: str) -> tuple[int, int]:
+    partition, _, offset = position.partition(":")
+    return int(partition), int(offset)

@@ -23,6 +23,9 @@ BATCH_BYTES_MAX: Final = 1024 * 1024
 
 BATCH_EVENTS_DEFAULT: Final = 500
 ATTEMPTS_MAX: Final = 8
+FIRST_CONNECTS_MAX: Final = 3
+"""Attempts at a gateway that nobody has reached yet: its address is wrong, rather than that it is being restarted."""
+
 WAIT_FIRST_SECONDS: Final = 0.5
 WAIT_SECONDS_MAX: Final = 30.0
 """Longest wait between two attempts, whatever `Retry-After` says."""
@@ -44,7 +47,7 @@ class RefusedError(Exception):
 
 
 class GatewayAwayError(Exception):
-    """The gateway did not take a batch in `ATTEMPTS_MAX` attempts."""
+    """The gateway did not take a batch in `ATTEMPTS_MAX` attempts, or nothing listens there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,9 @@ class Sender:
     ) -> None:
         """Raises ValueError for a secret that is not one of Standard Webhooks (`whsec_` and base64)."""
         self._client = client
+        self._gateway_url = gateway_url
         self._url = f"{gateway_url.rstrip('/')}/v1/sources/{source}/events"
+        self._reached = False
         try:
             self._webhook = Webhook(secret)
         except Exception as error:  # the library raises its own and binascii's
@@ -145,9 +150,15 @@ class Sender:
             wait_seconds = min(WAIT_SECONDS_MAX, WAIT_FIRST_SECONDS * 2**attempt)
             try:
                 answer = self._client.post(self._url, content=body, headers=self._headers(message_id, body))
+            except httpx.ConnectError as error:
+                why = f"{type(error).__name__}: {error}"
+                if not self._reached and attempt + 1 >= FIRST_CONNECTS_MAX:
+                    raise GatewayAwayError(f"nothing listens at {self._gateway_url} ({error})") from error
+                continue
             except httpx.TransportError as error:
                 why = f"{type(error).__name__}: {error}"
                 continue
+            self._reached = True
             if answer.status_code == HTTPStatus.ACCEPTED:
                 acceptance = msgspec.json.decode(answer.content, type=_Acceptance)
                 return [Accepted(one["id"], one["position"]) for one in acceptance.accepted]
@@ -175,7 +186,8 @@ def _asked_for(answer: httpx.Response, otherwise_seconds: float) -> float:
 
 def _refusal(answer: httpx.Response, batch: Sequence[Line]) -> str:
     """Return why, from the problem (RFC 9457) that the gateway answered with."""
-    span = f"lines {batch[0].number} to {batch[-1].number}"
+    first, last = batch[0].number, batch[-1].number
+    span = f"line {first}" if first == last else f"lines {first} to {last}"
     try:
         problem: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
     except msgspec.DecodeError:

@@ -28,6 +28,9 @@ VISITS_MAX: Final = 10**12
 
 IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9._:-]+$"
 SOURCE_PATTERN: Final = r"^[A-Za-z0-9._:/-]+$"
+LISTED_SOURCE_PATTERN: Final = r"^(sources/[A-Za-z0-9._:-]+|stripe/[A-Za-z0-9._:-]+/(live|test))$"
+"""What a campaign may list: a source of the signed door, or an account of Stripe's, live or test."""
+
 TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 CURRENCY_PATTERN: Final = r"^[A-Z]{3}$"
 

@@ -143,5 +143,5 @@ def _tell(batch: Batch, gap: Gap) -> None:
         position=f"{gap.position.offset}:{gap.position.number}",
         before=f"{gap.before.offset}:{gap.before.number}",
         after=f"{gap.after.offset}:{gap.after.number}",
-        repair="the campaign's rows stay as they are: re-emit that campaign from the log",
+        repair=f"the campaign's rows stay as they are until `cercles rebuild --campaign {gap.campaign_id}`",
     )

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from prometheus_client.core import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from schemas.tables import (
     campaign_totals,
@@ -24,6 +24,7 @@ from schemas.updates import MilestoneType
 from sinks.metrics import OTHER, REASONS_MAX
 
 MILESTONE_TYPES: Final[tuple[MilestoneType, ...]] = get_args(MilestoneType)
+_STANDING_LABELS: Final = ("campaign_id", "currency")
 OVERFUNDED_FIRST_STEP: Final = 100
 """The step of the first unit above the goal: it is said once for each overfunded campaign."""
 
@@ -33,6 +34,7 @@ def families(connection: Connection, *, top_campaigns: int) -> list[Metric]:
     return [
         *_milestones(connection),
         *_amounts(connection, top_campaigns),
+        *_standing(connection, top_campaigns),
         _campaigns(connection),
         _gaps(connection),
         _dead_letters(connection),
@@ -76,13 +78,7 @@ def _milestones(connection: Connection) -> Iterable[Metric]:
 
 def _amounts(connection: Connection, top_campaigns: int) -> Iterable[Metric]:
     totals, circles = campaign_totals.c, circle_totals.c
-    top = (
-        select(totals.campaign_id)
-        .where(totals.campaign_id != OTHER)  # a campaign with that id would double the series of the rest
-        .order_by(totals.pledged_minor.desc(), totals.campaign_id)
-        .limit(top_campaigns)
-        .cte("top")
-    )
+    top = _top(top_campaigns).cte("top")
     label = func.coalesce(top.c.campaign_id, OTHER).label("label")
     found = connection.execute(
         select(label, circles.circle, totals.currency, *_sums(circles.pledged_minor, circles.collected_minor))
@@ -104,6 +100,45 @@ def _amounts(connection: Connection, top_campaigns: int) -> Iterable[Metric]:
         pledged.add_metric((campaign_id, circle, currency), int(pledged_minor))
         collected.add_metric((campaign_id, circle, currency), int(collected_minor))
     return pledged, collected
+
+
+def _top(campaigns_max: int) -> Select[Any]:
+    totals = campaign_totals.c
+    return (
+        select(totals.campaign_id)
+        .where(totals.campaign_id != OTHER)  # a campaign with that id would double the series of the rest
+        .order_by(totals.pledged_minor.desc(), totals.campaign_id)
+        .limit(campaigns_max)
+    )
+
+
+def _standing(connection: Connection, top_campaigns: int) -> Iterable[Metric]:
+    """What stands beside the amounts of the campaigns that are shown by name."""
+    totals = campaign_totals.c
+    shown = {
+        "goal_minor": (totals.goal_minor, "Goal, in minor units of the currency"),
+        "percent": (totals.percent, "Percent of the goal, for people: floored below 100, rounded above"),
+        "backers": (totals.backers, "Distinct backers"),
+        "late_minor": (totals.late_minor, "Pledged after the deadline, outside every total, in minor units"),
+        "over_returned_minor": (
+            totals.over_returned_minor,
+            "Refunded or lost beyond what was captured, in minor units: look at the payments when it is not 0",
+        ),
+    }
+    named = set(connection.scalars(_top(top_campaigns)))
+    found = connection.execute(
+        select(totals.campaign_id, totals.currency, *(column for column, _ in shown.values())).where(
+            totals.campaign_id.in_(named)
+        )
+    ).all()
+    families = [
+        GaugeMetricFamily(f"cercles_campaign_{name}", f"{words}; the campaigns shown by name", labels=_STANDING_LABELS)
+        for name, (_, words) in shown.items()
+    ]
+    for campaign_id, currency, *values in found:
+        for family, value in zip(families, values, strict=True):
+            family.add_metric((campaign_id, currency), value)
+    return families
 
 
 def _sums(*columns: ColumnElement[int]) -> list[ColumnElement[Any]]:

@@ -241,7 +241,7 @@ def _check_held(place: TopicPartition, offset: int, *, first: int, end: int) -> 
         raise PositionLostError(
             f"the database has applied {where} up to offset {offset}, but the topic ends at {end}: records were lost "
             "there, or it is not the topic that the database belongs to. Nothing was applied. Restore the topic; or, "
-            "when the topic is right, make the database again from the log"
+            "when the topic is right, fill a new database from the log (`cercles rebuild --to URL`)"
         )
     if offset < first:
         raise _expired(where, offset, first)
@@ -251,11 +251,11 @@ def _expired(where: str, offset: int, first: int) -> PositionLostError:
     if offset == 0:
         return PositionLostError(
             f"this database is new, and {where} has already dropped its records below offset {first}, as its retention "
-            "says: what they told can't be read here any more. Have everything told again: rebuild the updates from "
-            "the log into empty topics, then start the sink on this empty database"
+            "says: what they told can't be read here any more. The log has everything: fill this empty "
+            "database from it (`cercles rebuild --to URL`), then start the sink again"
         )
     return PositionLostError(
         f"the database has applied {where} up to offset {offset}, and the records from there to {first} have been "
         "dropped, as the topic's retention says: the sink was away for too long. Nothing is lost, the log has "
-        "everything: rebuild the updates from the log into empty topics, and the database with them"
+        "everything: fill a new database from it (`cercles rebuild --to URL`) and start the sink there"
     )

@@ -96,6 +96,7 @@ class PartitionAudit:
         self._untold(rows, lines, gaps, partition)
         self._absent(refold.state, rows, partition, stretch)
         self._findings.report.positions[str(partition)] = end
+        self._findings.report.waiting_events += max(0, self._reader.range(LOG, partition)[1] - end)
         return refold.state
 
     def _check_log(self, partition: int, standing: stored.Standing) -> None:

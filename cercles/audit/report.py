@@ -8,6 +8,9 @@ from msgspec import Struct
 DIFFERENCES_NAMED_MAX: Final = 10_000
 """Most differences that are named; further ones are counted."""
 
+SHOWN_LENGTH_MAX: Final = 200
+"""Longest value that is shown in words; JSON has it whole."""
+
 NOTES_MAX: Final = 1_000
 
 Kind = Literal["missing", "unexpected", "differs", "gap", "behind", "ahead", "sum", "payment_in_two_campaigns"]
@@ -33,10 +36,14 @@ class Difference(Struct, frozen=True, kw_only=True, omit_defaults=True):
         where = "" if self.campaign_id is None else f"campaign {self.campaign_id}: "
         at = "" if self.position is None else f" (event {self.position})"
         if self.column is not None:
-            return (
-                f"{where}{self.what}{at}: {self.column} is {self.database!r} in the database, {self.log!r} by the log"
-            )
+            database, log = _shown(self.database), _shown(self.log)
+            return f"{where}{self.what}{at}: {self.column} is {database} in the database, {log} by the log"
         return f"{self.kind}: {where}{self.what}{at}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}… ({len(text)} characters)"
 
 
 class Counts(Struct, kw_only=True):
@@ -59,6 +66,8 @@ class Report(Struct, kw_only=True):
     differences_total: int = 0
     differences: list[Difference] = []
     notes: list[str] = []
+    waiting_events: int = 0
+    """Records of the log above those positions: no sink has told the database of them yet, so they are not compared."""
     positions: dict[str, int] = {}
     """By partition: the offset below which the log was held against the database."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cercles.commands.databases import reading
 from cercles.commands.endings import explained
 from cercles.commands.words import fail, only_warnings, settings
 from cercles.exit_codes import EXIT_FAILED, EXIT_SETTINGS
@@ -67,20 +68,21 @@ def audit(
 def _run(campaign: str | None, since: dict[int, int], events_per_second: int | None, *, as_json: bool) -> "Report":
     from cercles.audit.run import Scope, audit  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.topic_reader import TopicReader  # noqa: PLC0415 - likewise
-    from sinks import migrate  # noqa: PLC0415 - likewise
-    from sinks.database import reading_engine  # noqa: PLC0415 - likewise
 
     kafka, url = settings(KafkaConnection), settings(DatabaseConnection).url.get_secret_value()
-    with explained():
-        migrate.check(url)
-        with TopicReader(kafka, records_per_second=events_per_second) as reader, progress_shown("auditing") as show:
-            return audit(
-                reading_engine(url),
-                reader,
-                Scope(campaign_id=campaign, since=since),
-                show_progress=show,
-                show_difference=None if as_json else lambda difference: typer.echo(str(difference)),
-            )
+    with (
+        explained(),
+        reading(url) as engine,
+        TopicReader(kafka, records_per_second=events_per_second) as reader,
+        progress_shown("auditing") as show,
+    ):
+        return audit(
+            engine,
+            reader,
+            Scope(campaign_id=campaign, since=since),
+            show_progress=show,
+            show_difference=None if as_json else lambda difference: typer.echo(str(difference)),
+        )
 
 
 def _position(text: str) -> tuple[int, int]:
@@ -123,6 +125,11 @@ def _tell(report: "Report") -> None:
     counts = report.counts
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
+    if report.waiting_events:
+        typer.echo(
+            f"{report.waiting_events} events at the log's end are not in the database yet, and were not compared: "
+            "where that number does not fall, look at the workers and the sinks"
+        )
     unnamed = report.differences_total - len(report.differences)
     if unnamed:
         typer.echo(f"and {unnamed} more differences")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cercles.commands.databases import reading, writing
 from cercles.commands.endings import explained
 from cercles.commands.moments import moment
 from cercles.commands.words import fail, only_warnings, settings
@@ -73,7 +74,7 @@ def list_letters(
         since=moment("--since", since),
         until=moment("--until", until),
     )
-    with explained(), _reading().begin() as connection:
+    with explained(), reading(_url()) as engine, engine.begin() as connection:
         number, found = letters.count(connection, choice), letters.newest(connection, choice, limit)
     if json:
         for letter in found:
@@ -96,7 +97,7 @@ def show(
     """
     from cercles.dead_letters import letters, shown  # noqa: PLC0415 - `cercles --help` should not wait for it
 
-    with explained(), _reading().begin() as connection:
+    with explained(), reading(_url()) as engine, engine.begin() as connection:
         found = letters.newest(connection, letters.Choice(ids=[dead_letter_id]), 1)
     if not found:
         fail(f"there is no dead letter {dead_letter_id}: `cercles dead-letters list --state all`", EXIT_SETTINGS)
@@ -138,8 +139,7 @@ def replay(
         fail("name either ids or a --reason", EXIT_SETTINGS)
     if campaign is not None and reason is None:
         fail("--campaign goes with --reason", EXIT_SETTINGS)
-    with explained():
-        engine = _writing()
+    with explained(), writing(_url()) as engine:
         if dead_letter_ids:
             choice = letters.Choice(ids=sorted(set(dead_letter_ids)))
             if not again:
@@ -169,7 +169,7 @@ def drop(
     if not why.strip() or len(why) > WHY_LENGTH_MAX:
         fail(f"--why needs words, at most {WHY_LENGTH_MAX} characters of them", EXIT_SETTINGS)
     wanted = sorted(set(dead_letter_ids))
-    with explained(), _writing().begin() as connection:
+    with explained(), writing(_url()) as engine, engine.begin() as connection:
         found = letters.newest(connection, letters.Choice(ids=wanted), len(wanted))
         faults = [f"{one}: there is no such dead letter" for one in set(wanted) - {one.dead_letter_id for one in found}]
         faults += [f"{one.dead_letter_id}: it was dropped already" for one in found if one.state == "dropped"]
@@ -193,24 +193,8 @@ def _replay(engine: "Engine", choice: "Choice") -> "list[Letter]":
     return left
 
 
-def _reading() -> "Engine":
-    from sinks.database import reading_engine  # noqa: PLC0415 - `cercles --help` should not wait for it
-
-    return reading_engine(_checked_url())
-
-
-def _writing() -> "Engine":
-    from sinks.database import writing_engine  # noqa: PLC0415 - `cercles --help` should not wait for it
-
-    return writing_engine(_checked_url())
-
-
-def _checked_url() -> str:
-    from sinks import migrate  # noqa: PLC0415 - `cercles --help` should not wait for it
-
-    url = settings(DatabaseConnection).url.get_secret_value()
-    migrate.check(url)
-    return url
+def _url() -> str:
+    return settings(DatabaseConnection).url.get_secret_value()
 
 
 def _write_json(plain: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 """`cercles rebuild`."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cercles.commands.audit import progress_shown
+from cercles.commands.databases import reading, writing
 from cercles.commands.endings import explained
 from cercles.commands.words import fail, only_warnings, settings
 from cercles.exit_codes import EXIT_SETTINGS
@@ -66,16 +68,17 @@ def _rebuild_campaign(campaign_id: str, *, database: bool, emit: bool) -> "Rebui
     from cercles.rebuild.folding import CampaignStory  # noqa: PLC0415 - likewise
     from cercles.topic_reader import TopicReader  # noqa: PLC0415 - likewise
     from schemas.topics import UPDATES  # noqa: PLC0415 - likewise
-    from sinks import migrate  # noqa: PLC0415 - likewise
-    from sinks.database import writing_engine  # noqa: PLC0415 - likewise
 
     kafka, url = settings(KafkaConnection), settings(DatabaseConnection).url.get_secret_value()
-    if database:
-        migrate.check(url)
-    with TopicReader(kafka) as reader, CampaignStory() as story, progress_shown("folding") as show:
+    with (
+        writing(url) if database else nullcontext() as engine,
+        TopicReader(kafka) as reader,
+        CampaignStory() as story,
+        progress_shown("folding") as show,
+    ):
         rebuilding = CampaignRebuild(reader, campaign_id, story, show)
-        if database:
-            rebuilding.replace_rows(writing_engine(url))
+        if engine is not None:
+            rebuilding.replace_rows(engine)
         if emit:
             with publisher(kafka, UPDATES) as publishing:
                 rebuilding.say_again(publishing)
@@ -85,19 +88,18 @@ def _rebuild_campaign(campaign_id: str, *, database: bool, emit: bool) -> "Rebui
 def _fill(url: str) -> "Filled":
     from cercles.rebuild.database import DatabaseFill  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.topic_reader import TopicReader  # noqa: PLC0415 - likewise
-    from sinks import migrate  # noqa: PLC0415 - likewise
-    from sinks.database import reading_engine, writing_engine  # noqa: PLC0415 - likewise
 
     old = settings(DatabaseConnection)
     old_url = old.url.get_secret_value() if "url" in old.model_fields_set else None
     if old_url == url:
         fail("--to names the database of CERCLES_DATABASE_URL: a new one is filled beside it", EXIT_SETTINGS)
-    migrate.check(url)
-    if old_url is not None:
-        migrate.check(old_url)
-    with TopicReader(settings(KafkaConnection)) as reader, progress_shown("filling") as show:
-        filling = DatabaseFill(writing_engine(url), reader, show)
-        return filling.run(None if old_url is None else reading_engine(old_url))
+    with (
+        writing(url) as new,
+        nullcontext() if old_url is None else reading(old_url) as serving,
+        TopicReader(settings(KafkaConnection)) as reader,
+        progress_shown("filling") as show,
+    ):
+        return DatabaseFill(new, reader, show).run(serving)
 
 
 def _tell_rebuilt(done: "Rebuilt", *, database: bool) -> None:

@@ -62,8 +62,9 @@ def send(
         problem = str(error), EXIT_FAILED
     except GatewayAwayError as error:
         problem = str(error), EXIT_UNREACHABLE
-    last = f"; the last stands at {sent.last_position}" if sent.last_position else ""
-    typer.echo(f"{sent.events} event{'' if sent.events == 1 else 's'} accepted{last}")
+    if sent.events or problem is None:
+        last = f"; the last stands at {sent.last_position}" if sent.last_position else ""
+        typer.echo(f"{sent.events} event{'' if sent.events == 1 else 's'} accepted{last}")
     if problem is not None:
         fail(*problem)
 

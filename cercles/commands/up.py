@@ -28,7 +28,7 @@ def up(
     Standard output gets every address, a curl line that launches a campaign and a cercles send line that pledges to it;
     both work as pasted. Standard error shows the campaign that changed last.
 
-    Exit codes: 0 stopped when asked, 1 something can't be kept running.
+    Exit codes: 0 stopped when asked, 1 something can't be kept running, 2 a port that was asked for is in use.
     """
     from cercles.stack import Ports  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.upkeep import keep_up  # noqa: PLC0415 - likewise

@@ -36,8 +36,8 @@ def obstacle(letter: Letter) -> str | None:
     if letter.reason in WEBHOOK_REASONS and not letter.from_log:
         return (
             "it is a payment gateway's webhook, never an event of the log. Mend what `detail` names (at the gateway: "
-            f"the payment's metadata), let the gateway send {letter.event_id or 'it'} again (Stripe: Developers, Events, "
-            "Resend), then put this one away: `cercles dead-letters drop`"
+            f"the payment's metadata), let the gateway send {letter.event_id or 'it'} again (Stripe: Developers, "
+            "Events, Resend), then put this one away: `cercles dead-letters drop`"
         )
     if letter.topic == DEAD_LETTERS.name:
         return (

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cercles.demo.performance import Result
-from cercles.panel import milestone_words, money
+from cercles.panel import backers_note, milestone_words, money
 from readers.answers import Milestone
 
 
@@ -55,6 +55,8 @@ def write(result: Result, console: Console) -> None:
     )
     console.print()
     console.print(_circles(result))
+    if note := backers_note(result.campaign):
+        console.print(Text(note, style="bright_black"))
     console.print()
     console.print(_milestones(result))
     console.print()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Table, func, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
 
 from cercles.command_errors import AskedWronglyError, NotDoneError
 from cercles.rebuild.folding import Folding, Piece, decoded
@@ -78,6 +78,7 @@ class DatabaseFill:
             _check_fillable(connection)
             if old is not None:
                 self._copy_resolutions(connection, old)
+            connection.execute(delete(sink_positions))
             connection.execute(
                 insert(sink_positions),
                 [
@@ -145,7 +146,8 @@ class DatabaseFill:
 
 def _check_fillable(connection: Connection) -> None:
     """Raise NotEmptyError unless the database is empty, or has only what an interrupted filling left."""
-    if connection.scalar(select(func.count()).select_from(sink_positions)):
+    # A sink that found nothing to read has left positions at 0.
+    if connection.scalar(select(func.count()).select_from(sink_positions).where(sink_positions.c.next_offset > 0)):
         raise NotEmptyError(
             "a sink has worked on this database, or it was filled before: only an empty one can be filled. Make a new "
             "one, bring its tables up to date (`cercles db upgrade`), and name that by --to"

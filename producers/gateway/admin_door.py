@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -20,6 +21,7 @@ from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem, invalid
 from producers.gateway.sealing import seal
 from schemas.events import CampaignLaunched, CampaignLaunchedData, Data, Event, SharePosted, SharePostedData
+from schemas.fields import LISTED_SOURCE_PATTERN
 from schemas.strictness import Fault, fault_of, first_fault
 
 SOURCE: Final = "admin"
@@ -54,6 +56,7 @@ class AdminDoor:
         )
         async def launch_campaign(request: Request[Any, Any, Any], campaign_id: FromPath[str]) -> Response[Receipt]:
             data = await self._read(request, CampaignLaunchedData, {"campaign_id": campaign_id})
+            _check_sources(data.sources)
             event = CampaignLaunched(
                 specversion="1.0", id=launch_id(data), source=SOURCE, time=self._premises.now(), data=data
             )
@@ -109,6 +112,15 @@ class AdminDoor:
         if fault is not None:
             raise invalid(Fault(fault.pointer.removeprefix("/data"), fault.detail))
         return await self._premises.posting.post([seal(event, SOURCE, self._premises.pseudonyms)], SOURCE)
+
+
+def _check_sources(sources: list[str]) -> None:
+    """Refuse a source that no door could ever vouch for: all its money would be refused, and terms are for ever."""
+    for number, source in enumerate(sources):
+        if re.fullmatch(LISTED_SOURCE_PATTERN, source) is None:
+            raise invalid(
+                Fault(f"/sources/{number}", "a source is sources/NAME, or stripe/ACCOUNT/live or stripe/ACCOUNT/test")
+            )
 
 
 def launch_id(data: CampaignLaunchedData) -> str:

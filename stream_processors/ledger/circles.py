@@ -66,7 +66,7 @@ def _minted_circle(data: SharePostedData) -> int | None:
 
 def _standing(campaign: Campaign, share: Share) -> Standing:
     if share.parent_token is None:
-        return share.circle if share.circle is not None else 0
+        return share.circle or 0
     ancestor = parent = campaign.shares[share.parent_token]
     # A ring can only have closed if something hangs below this link already.
     while share.children and ancestor is not share:

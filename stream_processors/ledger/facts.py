@@ -54,11 +54,12 @@ def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) ->
     made_at = _made_at(data, time)
     pledge = campaign.find_pledge(data.pledge_id)
     before = 0 if fact is None else fact[1]
-    if data.amount_minor > before:
+    changed = data.amount_minor > before
+    if changed:
         campaign.authorizations[fact_id] = (pledge, data.amount_minor)
         if canceled is None:
             pledge.authorized_minor += data.amount_minor - before
-    return _sight(campaign, pledge, data, made_at) | (data.amount_minor > before)
+    return _sight(campaign, pledge, data, made_at) | changed
 
 
 def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
@@ -105,11 +106,11 @@ def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> boo
         if _REFUND_RANK[data.status] <= _REFUND_RANK[fact.status]:
             return False
         fact.pledge.refunded_minor -= _refunded(fact)
+        fact.status = data.status
     else:
         fact = campaign.refunds[data.refund_id] = Refund(
             campaign.find_pledge(data.pledge_id), data.amount_minor, data.status
         )
-    fact.status = data.status
     fact.pledge.refunded_minor += _refunded(fact)
     return True
 

@@ -35,7 +35,7 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
 def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     """Count the pledge as it now stands, and take down the difference.
 
-    `always`: take down an entry of zero when neither amounts nor place changed, because facts did.
+    `always`: take down an entry even of zero, because the pledge's facts changed; else only its place can have changed.
     """
     campaign = changes.campaign
     counted, circle, day = pledge.counted, pledge.circle, pledge.day
@@ -55,18 +55,16 @@ def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
         )
         pledged_minor = collected_minor = 0
     if pledge.counted:
-        more_pledged = pledge.pledged_minor - pledged_minor
-        more_collected = pledge.collected_minor - collected_minor
-        if always or moved or not counted or more_pledged or more_collected:
+        if always or moved or not counted:
             _count(
                 changes,
                 pledge_id=pledge.pledge_id,
                 circle=pledge.circle,
                 day=pledge.day,
-                pledged_minor=more_pledged,
-                collected_minor=more_collected,
+                pledged_minor=pledge.pledged_minor - pledged_minor,
+                collected_minor=pledge.collected_minor - collected_minor,
             )
-    elif always and not left:
+    elif always:
         changes.entry(pledge_id=pledge.pledge_id)
     changes.pledge(pledge)
     changes.consistent()

@@ -37,6 +37,17 @@ def test_two_supervisors_do_not_share_a_directory(tmp_path: Path) -> None:
         pass
 
 
+def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written into it; one that has held data before is taken, whatever else is in it."""
+    (tmp_path / "thesis.tex").write_text("everything")
+    with pytest.raises(DataDirectoryError, match="not empty, and holds no data of Cercles"):
+        DataDirectory(tmp_path).held().__enter__()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "lock").touch()
+    with DataDirectory(tmp_path).held():
+        pass
+
+
 def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     """A file stands in its place."""
     (tmp_path / "data").write_text("not a directory")

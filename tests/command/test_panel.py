@@ -1,14 +1,16 @@
 """The live panel, drawn into a recording console."""
 
 import io
+from dataclasses import replace
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from cercles.display import Display
-from cercles.panel import Pipeline, Scene, money, render
-from tests.command.scenes import MILESTONES, NOW, a_campaign
+from cercles.panel import MILESTONES_SHOWN_MAX, Pipeline, Scene, money, render
+from tests.command.scenes import MILESTONES, NOW, a_campaign, a_circle, a_milestone
 
 FULL = Scene(
     a_campaign(),
@@ -40,7 +42,9 @@ def test_it_has_everything_in_it_and_fits(width: int) -> None:
         "✓ 75 % 11 250 €",
         "✗ goal lost 14 800 €",
         "✓ goal reached again 15 005 €",
-        "✓ overfunded 110 % 16 510 €",
+        "✓ 110 % of the goal 16 510 €",
+        "✓ above the goal 15 005 €",
+        "… and 1 before",
         "270 sent   265 applied   2 unchanged   3 dead letters   0 lag",
         "http://127.0.0.1:20003/metrics",
         "open, closes in 6 days",
@@ -97,9 +101,52 @@ def test_without_a_terminal_each_news_is_one_line() -> None:
     for scene in (Scene(a_campaign(820_000, 54), MILESTONES[:2]), Scene(a_campaign(830_000, 55), MILESTONES[:2]), FULL):
         display.show(scene)
     lines = file.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines()
-    assert lines.count("25 %, at 3 750 €") == 1
-    assert sum("Les Anges Anonymes" in line for line in lines) == 2
-    assert "goal reached again, at 15 005 €" in lines
+    assert lines.count("Les Anges Anonymes: 25 %, at 3 750 €") == 1
+    assert sum("backers" in line for line in lines) == 2
+    assert "Les Anges Anonymes: goal reached again, at 15 005 €" in lines
+
+
+def test_without_a_terminal_only_news_are_written() -> None:
+    """What was stored before somebody began to watch is not said again; what comes after it is."""
+    file = io.StringIO()
+    display = Display(Console(file=file, width=200))
+    campaign = a_campaign()
+    display.show(Scene(campaign, MILESTONES[:4], began={0: 1000}))
+    assert file.getvalue() == ""
+    later = msgspec.structs.replace(campaign, as_of="0:1001")
+    new = a_milestone("cercles.goal.lost", 1_480_000, occurrence=1, offset=1001)
+    display.show(Scene(later, (*MILESTONES[:4], new), began={0: 1000}))
+    [line] = file.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    assert line == "Les Anges Anonymes: goal lost, at 14 800 €"
+
+
+def test_without_a_terminal_each_campaign_has_its_own_percentage() -> None:
+    """A second campaign is written about although the first has come further."""
+    file = io.StringIO()
+    display = Display(Console(file=file, width=200))
+    other = msgspec.structs.replace(a_campaign(150_000, 10), campaign_id="book")
+    for campaign in (a_campaign(), other, a_campaign()):
+        display.show(Scene(campaign))
+    assert ["115 %" in line for line in file.getvalue().splitlines()] == [True, False]
+
+
+def test_only_the_last_milestones_are_drawn() -> None:
+    """However many there were, a short terminal keeps its addresses."""
+    many = tuple(a_milestone("cercles.goal.overfunded", 1, step=100 + 5 * n, offset=n) for n in range(24))
+    text = "\n".join(drawn(replace(FULL, milestones=many, milestones_before=76)))
+    assert text.count("✓") == MILESTONES_SHOWN_MAX
+    assert f"… and {100 - MILESTONES_SHOWN_MAX} before" in text
+
+
+def test_backers_of_two_circles_are_explained() -> None:
+    """The circles' backers may add up to more than the campaign has, and only then a note says why."""
+    note = "a backer in two circles counts in each"
+    campaign = a_campaign()
+    assert not any(note in line for line in drawn(Scene(campaign)))
+    circles = [*campaign.circles[:-1], a_circle("unattributed", 0, 9)]
+    lines = drawn(replace(FULL, campaign=msgspec.structs.replace(campaign, circles=circles)))
+    assert any(note in line for line in lines)
+    assert len(lines) <= 24
 
 
 def test_on_a_terminal_the_panel_is_drawn_in_place() -> None:

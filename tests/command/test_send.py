@@ -17,6 +17,7 @@ from producers.sending import (
     ATTEMPTS_MAX,
     BATCH_BYTES_MAX,
     EVENT_BYTES_MAX,
+    FIRST_CONNECTS_MAX,
     WAIT_SECONDS_MAX,
     GatewayAwayError,
     Line,
@@ -111,7 +112,7 @@ def test_a_refused_batch_names_the_line_and_the_pointer(gateway: FakeGateway, tm
     gateway.answers = [Answer(422, problem, {"content-type": "application/problem+json"})]
     code, out, err = sent(gateway, a_file(tmp_path, b"\n" + some_lines(3)))
     assert code == 1
-    assert out == "0 events accepted\n"
+    assert out == ""
     assert "line 3: HTTP 422: amount_minor must be above 0 (at /data/amount_minor)" in err
     assert len(gateway.paths) == 1, "a refusal is not tried again"
 
@@ -153,14 +154,41 @@ def test_patience_is_as_long_as_asked_and_never_longer_than_the_bound(
 
 
 def test_a_gateway_that_nobody_reaches_is_tried_a_bounded_number_of_times(client: httpx.Client) -> None:
-    """With growing waits in between."""
+    """Once, within seconds: nothing listens there; with growing waits if it has been reached before."""
     waits: list[float] = []
     sender = Sender(client, "http://127.0.0.1:9", "shop", SECRET, sleep=waits.append)
-    with pytest.raises(GatewayAwayError, match="ConnectError"):
+    with pytest.raises(GatewayAwayError, match="nothing listens at http://127.0.0.1:9"):
         sender.send([Line(1, b"{}")])
+    assert len(waits) == FIRST_CONNECTS_MAX - 1
+    assert sum(waits) < 5
+
+
+def test_a_gateway_that_goes_away_is_waited_for() -> None:
+    """Whoever has answered once is being restarted: as many attempts as there are, with growing waits."""
+    waits: list[float] = []
+    answers = iter([httpx.Response(202, json={"accepted": [{"id": "e", "position": "3:0"}]})])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise httpx.ConnectError("connection refused") from None
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        sender = Sender(client, "http://gateway", "shop", SECRET, sleep=waits.append)
+        sender.send([Line(1, b"{}")])
+        with pytest.raises(GatewayAwayError, match="ConnectError"):
+            sender.send([Line(2, b"{}")])
     assert len(waits) == ATTEMPTS_MAX - 1
     assert waits == sorted(waits)
     assert max(waits) <= WAIT_SECONDS_MAX
+
+
+def test_one_line_is_called_one_line(gateway: FakeGateway, client: httpx.Client) -> None:
+    """Not lines 4 to 4."""
+    gateway.answers = [Answer(401, {"detail": "no"})]
+    with pytest.raises(RefusedError, match="^line 4: HTTP 401: no$"):
+        Sender(client, gateway.url, "shop", SECRET).send([Line(4, b"{}")])
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,20 @@ def test_what_dies_is_restarted_with_growing_delays_and_its_last_words(tmp_path:
         supervisor.tend()
 
 
+def test_whom_a_signal_ended_is_not_given_words(tmp_path: Path) -> None:
+    """The last line of its log has nothing to do with its end."""
+    said = list[str]()
+    child = a_child(tmp_path, "sink", STEADY)
+    supervisor = Supervisor([[child]], say=said.append, clock=Hands())
+    supervisor.start()
+    eventually(lambda: last_line(tmp_path / "sink.log") == "sink started")
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    eventually(lambda: not child.is_running())
+    supervisor.tend()
+    assert said == [f"sink ended (signal 9). It starts again in {BACKOFF_FIRST_SECONDS:g} s"]
+
+
 def test_a_long_life_forgives_earlier_deaths(tmp_path: Path) -> None:
     """Who has run steadily and dies is restarted as quickly as the first time."""
     hands, said = Hands(), list[str]()

@@ -114,6 +114,27 @@ def test_milestones_of_several_pages_are_all_there_once(reader: FakeReader, watc
         assert watch.look().milestones == MILESTONES
 
 
+def test_milestones_that_are_not_kept_are_counted(
+    reader: FakeReader, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether their pages are full or not, and however often somebody looks."""
+    monkeypatch.setattr("cercles.watch.MILESTONES_KEPT_MAX", 3)
+    reader.put("film", "0:1000")
+    reader.page_size = 2
+    reader.milestones = MILESTONES
+    for _ in range(3):
+        scene = watch.look()
+        assert scene.milestones == MILESTONES[-3:]
+        assert scene.milestones_before == len(MILESTONES) - 3
+
+
+def test_what_was_stored_at_the_first_look_is_no_news(reader: FakeReader, watch: Watch) -> None:
+    """For each partition; it stays as it was then."""
+    reader.put("film", "0:1000")
+    scene = watch.look()
+    assert (scene.is_news("0:9"), scene.is_news("0:10"), scene.is_news("1:0")) == (False, True, True)
+
+
 def test_milestones_are_of_the_same_moment_as_the_totals(reader: FakeReader, watch: Watch) -> None:
     """What was said after the campaign's answer is shown with the next one."""
     reader.put("film", "0:2")

@@ -22,6 +22,7 @@ from kafka.admin import NewTopic
 
 from cercles.embedded import directory, jars
 from cercles.embedded.kafka import EmbeddedKafka, EmbeddedKafkaError
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +96,11 @@ def listening() -> Iterator[int]:
             return
 
 
+def process_state(pid: int) -> str:
+    """Return the state of a process as Linux tells it: R, S, T for stopped, …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_records_and_address_survive_kill_9(tmp_path: Path) -> None:
     """A fresh directory, spaces in its path: what was acknowledged is there after SIGKILL, at the same address."""
     values = [b"pledge %d" % number for number in range(500)]
@@ -105,7 +111,8 @@ def test_records_and_address_survive_kill_9(tmp_path: Path) -> None:
         assert consume_all(address) == values
 
         broker.pause()
-        assert "T" in Path(f"/proc/{first_pid}/stat").read_text().rpartition(")")[2].split()[0]
+        # A signal is sent at once and acted on a moment later.
+        wait_until(lambda: process_state(first_pid) == "T", "the broker stands still")
         broker.resume()
         assert consume_all(address) == values
 

@@ -11,7 +11,8 @@ class Fault:
     """A fault. `inflict` does it once, or up to so many times at once as it is told are left.
 
     It returns when the fault has ended (the process is dead, the broker is back, the disk has room), with how many
-    times that was. Recovery is measured from there. What it finds wrong itself it adds to the scene's complaints.
+    times that was. Recovery is measured from there, unless it has measured that itself. What it finds wrong it adds to
+    the scene's complaints.
     """
 
     name: str

@@ -13,9 +13,9 @@ UNWRITTEN: Final = "checkpoint_not_written"
 def disk_faults() -> list[Fault]:
     """Return a fault for each disk."""
     return [
-        Fault("disk full: database", 1, 5, _fill_database),
-        Fault("disk full: checkpoints", 1, 5, _fill_checkpoints),
-        Fault("disk full: broker", 1, 5, _fill_broker),
+        Fault("disk full: database", 1, 3, _fill_database),
+        Fault("disk full: checkpoints", 1, 3, _fill_checkpoints),
+        Fault("disk full: broker", 1, 3, _fill_broker),
     ]
 
 
@@ -43,6 +43,7 @@ def _fill_checkpoints(scene: Scene, _left: int) -> int:
             "the worker says that a checkpoint was not written",
             NOTICE_SECONDS_MAX,
         )
+        scene.pause(2.0)
     finally:
         disk.free()
     if worker.exit_code() is not None:

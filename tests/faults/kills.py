@@ -1,17 +1,21 @@
 """`kill -9` of each process, at each of the failure points in its code."""
 
+import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from schemas.failure_points import FAILURE_POINTS, FailurePoint
 from tests.faults.fault import Fault
-from tests.faults.scene import Scene
+from tests.faults.processes import Running
+from tests.faults.scene import RECOVERY_SECONDS_MAX, Scene
 
-AT_ONCE: Final = 2
-"""Workers, or sinks, that are killed together: the steady one beside them goes on."""
+AT_ONCE: Final = 3
+"""Armed processes that run at a time: with the steady one beside them, which goes on, each has one of 4 partitions."""
 
-DEATH_SECONDS_MAX: Final = 60.0
+KILL_SECONDS_MAX: Final = 60.0
 TIMES_SHORT: Final = 1
 TIMES_FULL: Final = 20
 
@@ -33,23 +37,52 @@ def kill_faults() -> list[Fault]:
     return [*at_points, *anywhere]
 
 
+@dataclass
+class Killing:
+    """Kills at one point, one process after the other; each recovery is measured while the next is being killed."""
+
+    scene: Scene
+    point: FailurePoint
+    times: int
+    done: int = 0
+    armed: list[Running] = field(default_factory=list)
+    dead: deque[tuple[float, dict[int, int]]] = field(default_factory=deque)
+    """When each died that has not been recovered from, and the ends of what had been accepted then."""
+
+    @property
+    def name(self) -> str:
+        return self.point.split(".")[0]
+
+    def go_on(self) -> bool:
+        """Take note of who has died and of what has recovered, and arm the next; return whether that was all."""
+        for victim in [one for one in self.armed if one.exit_code() is not None]:
+            self.armed.remove(victim)
+            self.done += 1
+            self.dead.append((time.monotonic(), self.scene.present_load.receipts.ends()))
+            if victim.exit_code() != KILL_CODE:
+                complaint = f"{self.name} was to be killed at {self.point}, and ended with {victim.exit_code()}"
+                self.scene.complaints.append(complaint)
+        at_once = 1 if self.name == "gateway" else AT_ONCE
+        while len(self.armed) < min(at_once, self.times - self.done):
+            self.armed.append(self._arm())
+        while self.dead and self.scene.has_applied(self.dead[0][1]):
+            died_at, _ = self.dead.popleft()
+            self.scene.recoveries.append(time.monotonic() - died_at)
+        return self.done >= self.times and not self.dead
+
+    def _arm(self) -> Running:
+        most = 1 if self.point in REACHED_ONCE else 4
+        if self.name == "gateway":  # there is one, at its address
+            return self.scene.fleet.replace("gateway", {self.point: self.scene.chance.randint(1, 4 * most)})
+        return self.scene.fleet.add(self.name, points={self.point: self.scene.chance.randint(1, most)})
+
+
 def _kill_at(scene: Scene, left: int, point: FailurePoint) -> int:
-    name = point.split(".")[0]
-    most = 1 if point in REACHED_ONCE else 4
-    if name == "gateway":
-        victims = [scene.fleet.replace(name, {point: scene.chance.randint(1, 4 * most)})]
-    else:
-        count = min(left, AT_ONCE if name in {"worker", "sink"} else 1)
-        victims = [scene.fleet.add(name, points={point: scene.chance.randint(1, most)}) for _ in range(count)]
+    killing = Killing(scene, point, left)
     scene.fleet.wait_until(
-        lambda: all(victim.exit_code() is not None for victim in victims),
-        f"{len(victims)} of {name} have died at {point}",
-        DEATH_SECONDS_MAX,
+        killing.go_on, f"{left} have died at {point}", RECOVERY_SECONDS_MAX + left * KILL_SECONDS_MAX
     )
-    for victim in victims:
-        if victim.exit_code() != KILL_CODE:
-            scene.complaints.append(f"{name} was to be killed at {point}, and ended with {victim.exit_code()}")
-    return len(victims)
+    return killing.done
 
 
 def _killing(name: str) -> Callable[[Scene, int], int]:

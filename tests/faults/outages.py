@@ -20,15 +20,15 @@ RISE_SECONDS_MAX: Final = 60.0
 def outage_faults() -> list[Fault]:
     """Return the faults of servers, connections and groups."""
     return [
-        Fault("SIGSTOP of a worker past its session, then SIGCONT", 1, 10, _freeze_worker),
+        Fault("SIGSTOP of a worker past its session, then SIGCONT", 1, 5, _freeze_worker),
         Fault("workers and sinks 1→3→1", 2, 20, _scale),
-        Fault("broker kill -9, and restart", 1, 10, _kill_broker),
-        Fault("broker paused", 1, 3, _pause_broker),
+        Fault("broker kill -9, and restart", 1, 5, _kill_broker),
+        Fault("broker paused", 1, 1, _pause_broker),
         Fault("PostgreSQL kill -9, and restart", 1, 20, _kill_postgresql),
         Fault("database connections terminated", 2, 20, _terminate_connections),
         Fault("connection cut before COMMIT arrives", 2, 20, partial(_cut_commit, cut="before")),
         Fault("connection cut after COMMIT, before its answer", 2, 20, partial(_cut_commit, cut="after")),
-        Fault("database slow, +200 ms a message", 1, 3, _slow_database),
+        Fault("database slow, +200 ms a message", 1, 1, _slow_database),
         Fault("producer's clock an hour off", 1, 5, _skew_clock),
     ]
 

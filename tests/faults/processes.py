@@ -104,6 +104,7 @@ class Fleet:
     def replace(self, name: str, points: Mapping[FailurePoint, int]) -> Running:
         """Stop the steady process and run one in its place that dies at a failure point; `tend` puts it right again."""
         self._steady[name].stop()
+        self._ended_at.pop(name, None)
         self._steady[name] = self._run(name, points=points)
         return self._steady[name]
 

@@ -38,6 +38,7 @@ class Receipts:
         self._file = path.open("ab")
         self._lock = threading.Lock()
         self._ends: dict[int, int] = {}
+        self.count = 0
 
     def add(self, receipts: list[Receipt]) -> None:
         """Write receipts down; when this returns they are on disk."""
@@ -45,6 +46,7 @@ class Receipts:
             self._file.write(b"".join(json.dumps(receipt).encode() + b"\n" for receipt in receipts))
             self._file.flush()
             os.fsync(self._file.fileno())
+            self.count += len(receipts)
             for receipt in receipts:
                 self._ends[receipt.partition] = max(self._ends.get(receipt.partition, 0), receipt.offset + 1)
 

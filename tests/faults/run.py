@@ -59,16 +59,20 @@ def run(faults: Sequence[Fault], seed: int, *, short: bool) -> Report:
 def run_fault(stage: Scene, fault: Fault, prefix: str) -> tuple[Row, list[str]]:
     """Inflict a fault as often as it is to be, under load; return its row, and what was found wrong."""
     wanted = fault.times_short if stage.short else fault.times_full
-    times, recoveries = 0, list[float]()
+    times = 0
     stage.begin(prefix)
     try:
         while times < wanted:
+            measured = len(stage.recoveries)
             times += fault.inflict(stage, wanted - times)
-            recoveries.append(stage.recover())
+            recovery = stage.recover()
+            if len(stage.recoveries) == measured:
+                stage.recoveries.append(recovery)
+            stage.go_on()
     except Exception as error:  # noqa: BLE001 - one fault that could not be inflicted is wrong, and not the end
         stage.complaints.append(f"{type(error).__name__}: {error}")
     verdict = stage.judge()
-    return _row(fault.name, times, recoveries, verdict), verdict.complaints
+    return _row(fault.name, times, stage.recoveries, verdict), verdict.complaints
 
 
 def _row(name: str, times: int, recoveries: list[float], verdict: Verdict) -> Row:

@@ -67,6 +67,8 @@ class Scene:
     short: bool
     pace: Pace = field(default_factory=Pace)
     load: Load | None = None
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from each fault's end until the database had everything that was accepted before."""
     complaints: list[str] = field(default_factory=list)
     """What a fault itself has found wrong, such as too much memory."""
 
@@ -76,6 +78,7 @@ class Scene:
 
     def begin(self, prefix: str) -> None:
         """Let new campaigns be told, until `judge`."""
+        self.recoveries.clear()
         receipts = Receipts(self.directory / f"{prefix}.receipts")
         self.load = Load(
             self.urls["gateway"],
@@ -100,6 +103,14 @@ class Scene:
             RECOVERY_SECONDS_MAX,
         )
         return time.monotonic() - started
+
+    def go_on(self) -> None:
+        """Wait until something that was accepted from now on is in the database. Raises TimeoutError."""
+        before = self.present_load.receipts.count
+        self.fleet.wait_until(
+            lambda: self.present_load.receipts.count > before, "something is accepted again", RECOVERY_SECONDS_MAX
+        )
+        self.recover()
 
     def judge(self) -> Verdict:
         """End the load, let everything come through, and ask the oracle."""
@@ -209,7 +220,7 @@ def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene
             disks=disks,
             fleet=fleet,
             engine=engine,
-            oracle=Oracle(broker.bootstrap_servers, engine, views),
+            oracle=Oracle(broker.bootstrap_servers, engine, views, seed),
             urls=urls,
             chance=chance,
             short=short,

@@ -7,7 +7,7 @@ from tests.faults.scene import SESSION_SECONDS, Scene
 
 def upgrade_faults() -> list[Fault]:
     """Return the one fault that is none: an upgrade."""
-    return [Fault("rolling upgrade, two fold versions", 1, 5, _upgrade)]
+    return [Fault("rolling upgrade, two fold versions", 1, 3, _upgrade)]
 
 
 def _upgrade(scene: Scene, _left: int) -> int:

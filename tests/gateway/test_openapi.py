@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -53,6 +54,12 @@ def description() -> dict[str, Any]:
 
 api = schemathesis.openapi.from_dict(description())
 thoroughly = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(autouse=True)
+def _empty_log(running_gateway: RunningGateway) -> None:
+    """What an earlier test made of the log, such as a broker that is away, is not what is tried here."""
+    running_gateway.log.reset()
 
 
 @api.parametrize()

@@ -56,6 +56,25 @@ def test_backers_of_circles_are_distinct_within_each() -> None:
     assert [circle.backers for circle in log.totals.circles] == [1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("circle", ["friends", "friends_of_friends", "public", None])
+def test_a_backer_counts_once_in_every_circle(circle: str | None) -> None:
+    """Until the last of their pledges there is at 0, while others are above 0 elsewhere."""
+    log = Log(launch(), share("t", circle=circle or "friends"), share("u"), share("v", circle="public"))
+    elsewhere = "u" if circle != "friends" else "v"
+    log.append(authorize("r", 1, backer_id="backer-01", share_token=elsewhere))
+    counts = [log.circle(circle or "unattributed").backers]
+    for event in (
+        authorize("p", 1, backer_id="backer-01", share_token="t" if circle else None),
+        authorize("q", 1, backer_id="backer-01", share_token="t" if circle else None),
+        cancel("q"),
+        cancel("p"),
+    ):
+        log.append(event)
+        counts.append(log.circle(circle or "unattributed").backers)
+        assert log.totals.backers == 1
+    assert counts == [0, 1, 1, 1, 0]
+
+
 def test_a_pledge_that_moves_takes_its_backer_along() -> None:
     """Out of one circle and into the other."""
     log = Log(launch(), authorize("p", 1, share_token="t", backer_id="backer-01"), authorize("q", 1, share_token="t"))
@@ -71,6 +90,23 @@ def test_the_backer_is_the_one_on_the_earliest_made_sighting_that_names_one() ->
     assert log.pledge("p").backer_id == "backer-02"
     log.append(capture("p", 1, made_at=NOON, backer_id="backer-01"))
     assert log.pledge("p").backer_id == "backer-01"
+
+
+def test_a_sighting_that_names_no_backer_takes_none_away() -> None:
+    """However early it was made; nor does it change since when the backer is known."""
+    log = Log(launch(), authorize("p", 1, made_at=NOON + HOUR, backer_id="backer-02"))
+    log.append(authorize("p", 1, authorization="second", made_at=NOON - HOUR))
+    assert log.pledge("p").backer_id == "backer-02"
+    log.append(authorize("p", 1, authorization="third", made_at=NOON, backer_id="backer-01"))
+    assert log.pledge("p").backer_id == "backer-01"
+
+
+def test_a_backer_is_known_since_the_earliest_made_sighting_that_names_them() -> None:
+    """One that names the same backer again, made earlier, outdoes another backer named in between."""
+    log = Log(launch(), authorize("p", 1, made_at=NOON + HOUR, backer_id="backer-02"))
+    log.append(authorize("p", 1, authorization="second", made_at=NOON - HOUR, backer_id="backer-02"))
+    log.append(authorize("p", 1, authorization="third", made_at=NOON, backer_id="backer-01"))
+    assert log.pledge("p").backer_id == "backer-02"
 
 
 @pytest.mark.parametrize("swap", [True, False])
@@ -89,6 +125,14 @@ def test_a_backer_named_later_merges_pledges() -> None:
     outcome = log.append(capture("q", 1, backer_id="backer-01", at=NOON + HOUR))
     assert log.totals.backers == 1
     assert len(outcome.entries) == 1
+
+
+def test_an_event_that_only_names_the_backer_earlier_leaves_one_entry() -> None:
+    """It changes nothing that is shown, and may decide who the backer is later on."""
+    log = Log(launch(), authorize("p", 5), capture("p", 5, made_at=NOON + 2 * HOUR, backer_id="backer-01"))
+    earlier = capture("p", 5, made_at=NOON + HOUR, backer_id="backer-01")
+    assert log.lines(earlier) == [("p", "unattributed", 0, 0)]
+    assert log.lines(earlier) == []
 
 
 def test_an_event_that_only_names_the_backer_leaves_one_entry() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from schemas.events import LogEvent
 from schemas.fields import CIRCLES
-from tests.ledger.events import NOON, authorize, cancel, capture, launch, share
+from stream_processors.ledger.circles import post
+from tests.ledger.events import CLOSES, NOON, authorize, cancel, capture, launch, refund, share
 from tests.ledger.log import Log
 
 HOUR = timedelta(hours=1)
@@ -111,6 +112,26 @@ def test_a_token_whose_ancestors_form_a_ring_is_unattributed(parents: dict[str, 
             assert circle_of(log) == ("unattributed", "share_cycle")
 
 
+def test_a_link_into_a_ring_is_told_of_it_also_where_links_hang_below() -> None:
+    """The way up from it leads round the ring, and is left."""
+    log = Log(launch(), share("t", parent="u"), share("u", parent="t"), share("w", parent="v"))
+    log.append(authorize("p", 1, share_token="w"))
+    log.append(share("v", parent="t"))
+    assert circle_of(log) == ("unattributed", "share_cycle")
+
+
+@pytest.mark.parametrize("parents", [{"t": None}, {"t": "t"}, {"t": "u", "u": "t"}, {"t": "u", "u": "v", "v": "t"}])
+def test_a_posted_link_and_its_descendants_are_looked_at_once_each(parents: dict[str, str | None]) -> None:
+    """Also where they form a ring."""
+    log = Log(launch(), share("below", parent="t"))
+    *first, last = [share(token, parent=parent) for token, parent in parents.items()]
+    for link in first:
+        log.append(link)
+    settled = post(log.campaign, last.data)
+    assert len(settled) == len(parents) + 1
+    assert {id(link) for link in settled} == {id(link) for link in log.campaign.shares.values()}
+
+
 def test_a_backers_own_link_does_not_attribute() -> None:
     """`own_share`: its `sharer_id` is the pledge's `backer_id`."""
     log = Log(launch(), share("t", sharer="backer-01"), authorize("p", 1, share_token="t", backer_id="backer-01"))
@@ -210,6 +231,26 @@ def test_a_share_heard_of_later_moves_its_pledges() -> None:
     )
     assert [line[0] for line in lines] in (["p", "p", "q", "q"], ["q", "q", "p", "p"])
     assert log.totals.unattributed == {"no_token": 1}
+
+
+def test_a_share_that_moves_no_pledge_leaves_one_entry() -> None:
+    """Of its own: its pledges, in time or late, stay where they are."""
+    log = Log(launch(), authorize("p", 1000, share_token="u"), authorize("late", 1000, share_token="u", at=CLOSES))
+    log.append(refund("unseen", 1000))
+    assert log.lines(share("u", parent="t")) == [(None, None, 0, 0)]
+
+
+def test_a_pledge_at_0_that_moves_leaves_two_entries_of_0() -> None:
+    """Its place is told, and no money with it."""
+    log = Log(launch(), authorize("p", 1000, share_token="t"), cancel("p"))
+    assert log.lines(share("t")) == [("p", "unattributed", 0, 0), ("p", "friends", 0, 0)]
+
+
+def test_a_sighting_that_only_names_a_lesser_token_leaves_an_entry() -> None:
+    """It changes state: the pledge follows that link from now on, though both open no circle yet."""
+    log = Log(launch(), authorize("p", 1000, share_token="u"))
+    assert log.lines(authorize("p", 1000, share_token="t")) == [("p", "unattributed", 0, 0)]
+    assert log.lines(share("t")) == [("p", "unattributed", -1000, 0), ("p", "friends", 1000, 0)]
 
 
 def test_a_backer_heard_of_later_can_take_a_pledge_out_of_its_circle() -> None:

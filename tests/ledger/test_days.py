@@ -1,7 +1,10 @@
 """docs/ledger.md, Made at, day and late: when a pledge was made decides where it counts."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
 from schemas.events import LogEvent
@@ -36,6 +39,27 @@ def test_an_events_time_stands_in_where_made_at_is_absent() -> None:
     """And only there: a `made_at` later than the event's time counts as it is."""
     assert Log(launch(), authorize("p", 1, at=NOON)).pledge("p").made_at == NOON
     assert Log(launch(), authorize("p", 1, at=EARLIER, made_at=NOON)).pledge("p").made_at == NOON
+
+
+@pytest.fixture
+def _machine_in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine's own zone be far from UTC."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_machine_in_tokyo")
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-5))])
+def test_moments_are_shown_in_utc_wherever_the_fold_runs(zone: timezone) -> None:
+    """Two workers say the same words: neither the machine's zone nor the event's offset is in them."""
+    log = Log(launch())
+    log.append(authorize("p", 1, at=NOON.astimezone(zone)))
+    log.append(capture("q", 1, made_at=NOON.astimezone(zone)))
+    shown = [msgspec.to_builtins(log.pledge(pledge))["made_at"] for pledge in ("p", "q")]
+    assert shown == ["2026-03-10T12:00:00Z"] * 2
 
 
 def test_every_sighting_of_one_authorization_counts() -> None:

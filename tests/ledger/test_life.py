@@ -62,6 +62,15 @@ def test_a_launch_seen_again_changes_nothing() -> None:
     assert views(log.state) == before
 
 
+def test_a_launch_at_the_beginning_of_the_log_seen_again_at_once_changes_nothing() -> None:
+    """It was heard: a campaign's position is known from its first entry on, also where that stands at offset 0."""
+    log = Log(launch())
+    before = views(log.state)
+    outcome = log.append(launch())
+    assert (outcome.entries, outcome.milestones, outcome.refusal) == ([], [], None)
+    assert views(log.state) == before
+
+
 @pytest.mark.parametrize(
     "terms",
     [

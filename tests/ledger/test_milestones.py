@@ -206,6 +206,13 @@ def test_a_goal_lost_is_said_in_order_of_thresholds_too() -> None:
     ]
 
 
+def test_stretch_goals_of_one_amount_are_said_in_the_order_of_the_terms() -> None:
+    """As their owner lists them, not by their ids."""
+    goals = [stretch_goal("sound", 600), stretch_goal("music", 600), stretch_goal("poster", 600)]
+    log = Log(launch(goal_minor=1000, milestone_steps=[], stretch_goals=goals))
+    assert log.says(authorize("p", 600)) == [("stretch_goal.reached", goal.stretch_goal_id) for goal in goals]
+
+
 def test_amended_stretch_goals_are_an_event_too() -> None:
     """One announced below the total is reached by the amendment; one that was said is not said again."""
     log = Log(launch(milestone_steps=[]), authorize("p", 600))

@@ -106,6 +106,7 @@ FORM_STORY: Final[list[LogEvent]] = [
     share("child", parent="root", sharer="backer-01"),
     share("root", circle="friends"),
     visit("child", 7),
+    visit("unheard-of", 1),
     authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02"),
     cancel("q", "a2"),
     promise("p", 2, 700),
@@ -115,6 +116,26 @@ FORM_STORY: Final[list[LogEvent]] = [
     dispute("r", 80, "lost", withdrawn=True, lost_minor=60, dispute_id="d1"),
     authorize("late", 20, authorization="a4", at=CLOSES),
 ]
+
+FORM_PLEDGES: Final[list[tuple[list[Any], list[Any]]]] = [
+    (
+        ["p", 300, 0, 0, 0, 0, {2: 700}, 700, False, False],
+        [NOON, "child", "backer-02", NOON, True, False, "backer-02", 1, None, "2026-03-10", 700, 0, 0],
+    ),
+    (
+        ["q", 0, 0, 0, 0, 0, None, None, False, False],
+        [None, None, None, None, False, False, None, 3, "no_token", None, 0, 0, 0],
+    ),
+    (
+        ["r", 0, 950, 950, 60, 0, None, None, True, False],
+        [NOON, None, "backer-03", NOON, True, False, "backer-03", 3, "no_token", "2026-03-10", 0, 0, 60],
+    ),
+    (
+        ["late", 20, 0, 0, 0, 0, None, None, False, False],
+        [CLOSES, None, None, None, False, True, None, 3, "no_token", "2026-04-16", 20, 0, 0],
+    ),
+]
+"""The sums of a pledge's facts; its sightings, and where it is counted."""
 
 FORM: Final[dict[str, Any]] = {
     "launch": {
@@ -145,16 +166,7 @@ FORM: Final[dict[str, Any]] = {
     ],
     "term_revisions": {"title": 1, "goal_minor": 1, "stretch_goals": 1, "closes_at": 1},
     "status": "open",
-    "pledges": [
-        ["p", 300, 0, 0, 0, 0, {2: 700}, 700, False, False]
-        + [NOON, "child", "backer-02", NOON, True, False, "backer-02", 1, None, "2026-03-10", 700, 0, 0],
-        ["q", 0, 0, 0, 0, 0, None, None, False, False]
-        + [None, None, None, None, False, False, None, 3, "no_token", None, 0, 0, 0],
-        ["r", 0, 950, 950, 60, 0, None, None, True, False]
-        + [NOON, None, "backer-03", NOON, True, False, "backer-03", 3, "no_token", "2026-03-10", 0, 0, 60],
-        ["late", 20, 0, 0, 0, 0, None, None, False, False]
-        + [CLOSES, None, None, None, False, True, None, 3, "no_token", "2026-04-16", 20, 0, 0],
-    ],
+    "pledges": [[*facts, *place] for facts, place in FORM_PLEDGES],
     "authorizations": [["a1", "p", 300], ["a4", "late", 20]],
     "canceled_authorizations": [["a2", "q"]],
     "captures": [["c1", "r", 950]],
@@ -164,6 +176,7 @@ FORM: Final[dict[str, Any]] = {
     "shares": [
         ["child", True, "backer-01", "mail", "root", None, 1, [], ["p"], {"site": 7}],
         ["root", True, "owner", "mail", None, 0, 0, ["child"], [], {}],
+        ["unheard-of", False, None, None, None, None, "unknown_token", [], [], {"site": 1}],
     ],
     "pledged_minor": 700,
     "collected_minor": 0,
@@ -176,7 +189,7 @@ FORM: Final[dict[str, Any]] = {
     "backers_total": 1,
     "unattributed": {"no_token": 1},
     "day_totals": [["2026-03-10", 700, 0]],
-    "position": [12, 0],
+    "position": [13, 0],
     "goal_is_reached": False,
     "goal_occurrences": 1,
     "steps_said": [40, 60],

@@ -105,6 +105,12 @@ def test_the_campaigns_totals_are_the_sums_over_its_pledges() -> None:
     assert log.totals.over_returned_minor == 2000
 
 
+def test_what_pledges_without_a_sighting_over_returned_adds_up() -> None:
+    """Money that went out is shown, also before it is known to have come in."""
+    log = Log(launch(), refund("p", 1000), refund("q", 300), refund("q", 50, refund_id="second"))
+    assert log.totals.over_returned_minor == 1350
+
+
 def test_late_pledges_are_outside_the_sums() -> None:
     """Also what they over-returned."""
     log = Log(launch(), capture("p", 1000, at=CLOSES), refund("p", 3000))

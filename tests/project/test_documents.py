@@ -46,10 +46,15 @@ def shell_lines(page: Path) -> Iterator[list[str]]:
 
 
 def commands() -> dict[str, set[str]]:
-    """Return the options of each `cercles …` command."""
+    """Return the options of each `cercles …` command, those of the commands within it among them."""
     group = typer.main.get_command(app)
     return {
-        name: {option for parameter in command.params for option in parameter.opts}
+        name: {
+            option
+            for one in (command, *getattr(command, "commands", {}).values())
+            for parameter in one.params
+            for option in parameter.opts
+        }
         for name, command in getattr(group, "commands", {}).items()
     }
 

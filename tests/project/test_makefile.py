@@ -36,7 +36,8 @@ def make(directory: Path, *arguments: str, **environment: str) -> subprocess.Com
     )
 
 
-@pytest.mark.parametrize(("target", "program"), [("demo", ["cercles", "demo"]), ("test", ["pytest"]), ("faults", ["tests.faults"])]
+@pytest.mark.parametrize(
+    ("target", "program"), [("demo", ["cercles", "demo"]), ("test", ["pytest"]), ("faults", ["tests.faults"])]
 )
 def test_arguments_reach_the_program_and_its_output_is_all(clone: Path, target: str, program: list[str]) -> None:
     """`make demo ARGS=--json | jq` works: neither make nor the environment says a word on standard output."""

@@ -10,8 +10,10 @@ from cercles.rebuild.database import DatabaseFill, NotEmptyError
 from schemas import tables
 from schemas.connections import DatabaseConnection
 from schemas.dead_letters import DeadLetter, to_record
-from sinks import apply, migrate
+from schemas.topics import DEAD_LETTERS, UPDATES
+from sinks import apply, migrate, positions
 from sinks.database import writing_engine
+from sinks.positions import TopicPartition
 from sinks.settings import SinkSettings
 from tests.proof.stage import Stage, audited, many_stories
 from tests.proof.traffic import Traffic, sink_is_at_the_end
@@ -48,6 +50,19 @@ def test_a_sink_goes_on_where_the_filling_ended(stage: Stage, engine: Engine, mi
     DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
     stage.append(many_stories(6, 30, seed=5))
     stage.work()
+    stage.sink(engine)
+    assert audited(stage, migrated_url).differences == []
+
+
+def test_a_new_database_that_a_sink_could_not_begin_with_is_filled(
+    stage: Stage, engine: Engine, migrated_url: str
+) -> None:
+    """It has positions, all of them 0: the sink said to fill it, since the updates' beginning was gone."""
+    stage.append(many_stories(2, 5))
+    stage.work()
+    places = [TopicPartition(topic, 0) for topic in (UPDATES.name, DEAD_LETTERS.name)]
+    positions.read(engine, places, {topic.name: stage.reader.describe(topic)[0] for topic in (UPDATES, DEAD_LETTERS)})
+    DatabaseFill(engine, stage.reader, lambda *_: None).run(None)
     stage.sink(engine)
     assert audited(stage, migrated_url).differences == []
 

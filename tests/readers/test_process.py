@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from readers.process import ReaderProcess
 from readers.settings import ReaderSettings
 from schemas.connections import DatabaseConnection
+from tests.conftest import wait_until
 from tests.readers.conftest import READ_KEY, running, settings_for
 from tests.readers.stored import Stored
 
@@ -144,7 +145,8 @@ def test_requests_are_counted_by_route_and_never_by_path(stored: Stored) -> None
         assert sample(registry, requests, route=event, method="GET", status="2xx") == 1
         assert sample(registry, "cercles_reader_request_seconds_count", route=campaign) == 4
         assert sample(registry, "cercles_reader_waits_total", outcome="timed_out") == 1
-        assert sample(registry, "cercles_reader_reads_outstanding") == 0
+        # A read is done a moment after its answer has left.
+        wait_until(lambda: sample(registry, "cercles_reader_reads_outstanding") == 0, "every read is done")
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
