@@ -8,10 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SUFFIXES:
 
 VENV := .venv/bin
-# Passed on to `demo`, `test`, `faults` and `lock`.
+# Passed on to `demo`, `up`, `test`, `faults` and `lock`.
 ARGS ?=
 
-.PHONY: help demo test faults coverage check lock clean format environment environment-dev
+.PHONY: help demo up test faults coverage check lock clean format environment environment-dev
 .PHONY: check-style check-types check-imports check-schemas check-settings check-topics
 
 help: ## List the targets
@@ -19,6 +19,9 @@ help: ## List the targets
 
 demo: environment ## Show one campaign being funded, live, through the real pipeline (ARGS=--json, ARGS=--stay)
 	@$(VENV)/python -m cercles demo $(ARGS)
+
+up: environment ## Run everything on this machine and keep its data, until Ctrl-C (ARGS="--gateway-port 8080 --reader-port 8081")
+	@$(VENV)/python -m cercles up $(ARGS)
 
 test: environment-dev ## Run all tests, on real Kafka and PostgreSQL (ARGS="tests/unit -x", whatever pytest takes)
 	@$(VENV)/python -m pytest $(ARGS)

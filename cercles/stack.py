@@ -10,7 +10,8 @@ from typing import Final
 import httpx
 
 from cercles.data_directory import DataDirectory
-from cercles.embedded.jars import ensure_jars, progress_bar
+from cercles.embedded.download_bar import progress_bar
+from cercles.embedded.jars import ensure_jars
 from cercles.embedded.kafka import EmbeddedKafka
 from cercles.parts import BrokerPart, ChildProcess
 from cercles.ports import LOOPBACK, free_ports

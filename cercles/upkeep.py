@@ -28,6 +28,9 @@ from cercles.watch import Watch
 EXAMPLE: Final = "example"
 """Name of the source and of the Stripe account that have secrets from the start."""
 
+SHARE_LINK: Final = "example-friends"
+"""The link that brings the example's pledges, so that a circle is seen to grow."""
+
 CAMPAIGN_DAYS: Final = 30
 _FAILURES: Final = (
     HopelessError,
@@ -147,26 +150,30 @@ def write_examples(directory: DataDirectory) -> None:
     }
     campaign.write_bytes(msgspec.json.format(msgspec.json.encode(terms), indent=2) + b"\n")
     amounts_minor = (25_000, 40_000, 50_000)
-    events = [_pledge(number, amount, now) for number, amount in enumerate(amounts_minor, start=1)]
+    events = [_share(now), *(_pledge(number, amount, now) for number, amount in enumerate(amounts_minor, start=1))]
     pledges.write_bytes(msgspec.json.Encoder().encode_lines(events))
 
 
+def _share(now: datetime) -> dict[str, Any]:
+    data = {"share_token": SHARE_LINK, "sharer_id": "me", "network": "email"}
+    return _event("share", "cercles.share.posted", now, data)
+
+
 def _pledge(number: int, amount_minor: int, now: datetime) -> dict[str, Any]:
-    return {
-        "specversion": "1.0",
-        "id": f"example-{number}",
-        "source": EXAMPLE,
-        "type": "cercles.pledge.captured",
-        "time": now,
-        "data": {
-            "campaign_id": EXAMPLE,
-            "pledge_id": f"pledge-{number}",
-            "capture_id": f"capture-{number}",
-            "amount_minor": amount_minor,
-            "currency": "EUR",
-            "backer_id": f"backer-{number}",
-        },
+    data = {
+        "pledge_id": f"pledge-{number}",
+        "capture_id": f"capture-{number}",
+        "amount_minor": amount_minor,
+        "currency": "EUR",
+        "backer_id": f"backer-{number}",
+        "share_token": SHARE_LINK,
     }
+    return _event(str(number), "cercles.pledge.captured", now, data)
+
+
+def _event(name: str, kind: str, now: datetime, data: dict[str, Any]) -> dict[str, Any]:
+    envelope = {"specversion": "1.0", "id": f"example-{name}", "source": EXAMPLE, "type": kind, "time": now}
+    return envelope | {"data": {"campaign_id": EXAMPLE} | data}
 
 
 def _examples(directory: DataDirectory) -> tuple[Path, Path]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Check what Cercles needs of this machine, and make the virtual environment of this clone.
 #
-#     sh ops/bootstrap.sh runtime     what `make demo` needs
+#     sh ops/bootstrap.sh runtime     what `make demo` and `make up` need
 #     sh ops/bootstrap.sh dev         that, and what the tests and the checks need
 #
 # PYTHON=/path/to/python chooses the interpreter; else the first suitable one of CANDIDATES is taken. The environment
@@ -150,7 +150,7 @@ make_environment() {
 }
 
 pip_install() {
-    PIP_USER=0 "$ENVIRONMENT/bin/python" -m pip --disable-pip-version-check --no-input install "$@" || stop \
+    PIP_USER=0 "$ENVIRONMENT/bin/python" -m pip --disable-pip-version-check --no-input install -q "$@" || stop \
         "pip could not install; its own words stand above." \
         "If it did not reach the package index: check the network, a proxy (HTTPS_PROXY) or a mirror (PIP_INDEX_URL)." \
         "Then run the same command again: what has been downloaded is kept."

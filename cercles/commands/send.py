@@ -77,7 +77,9 @@ class _Sent:
 
 def _send_all(sender: Sender, file: BinaryIO, batch_events: int, sent: _Sent) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Without a terminal there is nothing to draw on, and rich would leave an empty line behind.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task("sending", total=_size_bytes(file))
         for batch in batches(read_lines(file), batch_events):
             accepted = sender.send(batch)

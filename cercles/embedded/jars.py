@@ -33,7 +33,6 @@ __all__ = [
     "Progress",
     "default_cache_directory",
     "ensure_jars",
-    "progress_bar",
     "read_lock",
 ]
 
@@ -138,24 +137,6 @@ def ensure_jars(
     for jar in jars:
         _verify(jar, directory / jar.file_name)
     return [directory / jar.file_name for jar in jars]
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws a bar on stderr, only when something is really downloaded, and clears it at the end."""
-    from rich.console import Console  # noqa: PLC0415 - not needed at a start whose jars are cached
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn  # noqa: PLC0415
-    from rich.progress import Progress as RichProgress  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Apache Kafka", total=None, visible=False)
-
-        def report(file_name: str, done_bytes: int, total_bytes: int) -> None:
-            description = f"Apache Kafka: {file_name}"
-            bar.update(task, description=description, completed=done_bytes, total=total_bytes, visible=True)
-
-        yield report
 
 
 def _verify(jar: Jar, path: Path) -> None:
@@ -321,6 +302,8 @@ def main(arguments: list[str] | None = None) -> int:
     if parser.parse_args(arguments).command == "lock":
         jars = write_lock()
     else:
+        from cercles.embedded.download_bar import progress_bar  # noqa: PLC0415 - it needs this module
+
         with progress_bar() as progress:
             ensure_jars(progress=progress)
         jars = read_lock()

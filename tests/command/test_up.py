@@ -116,8 +116,10 @@ def test_up_works_as_pasted_restarts_what_dies_and_keeps_its_data(tmp_path: Path
     data = tmp_path / "data"
     with up(data) as stack:
         assert '"position"' in shell(stack.line("curl "))
-        assert shell(stack.line("CERCLES_SEND_SECRET")).startswith("3 events accepted; the last stands at ")
+        assert shell(stack.line("CERCLES_SEND_SECRET")).startswith("4 events accepted; the last stands at ")
         eventually(lambda: (found := stack.campaign("example")) and found["totals"]["pledged_minor"] == 115_000)
+        assert (found := stack.campaign("example")) is not None
+        assert found["circles"][0]["pledged_minor"] == 115_000, "the share link's circle is the friends'"
         assert "cercles_campaign_pledged_minor" in httpx.get(stack.address("metrics of campaigns")).text
         a_second_one_is_refused(data)
         the_clock_closes_a_campaign(stack, data)

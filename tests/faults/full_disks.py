@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.faults.fault import Fault
+from tests.faults.processes import Running
 from tests.faults.scene import Scene
 
 DEATH_SECONDS_MAX: Final = 60.0
@@ -35,13 +36,12 @@ def _fill_database(scene: Scene, _left: int) -> int:
 def _fill_checkpoints(scene: Scene, _left: int) -> int:
     """No checkpoint can be written, and nothing else suffers: the same worker goes on, and says why."""
     disk, worker = scene.disks["checkpoints"], scene.fleet["worker"]
-    before = worker.log.read_text(encoding="utf-8", errors="replace").count(UNWRITTEN)
-    disk.fill([worker.pid])
+    scene.fleet.wait_until(scene.checkpoints.exists, "there is a checkpoint", NOTICE_SECONDS_MAX)
+    before = _unwritten(worker)
+    disk.fill_for_us(scene.checkpoints)
     try:
         scene.fleet.wait_until(
-            lambda: worker.log.read_text(encoding="utf-8", errors="replace").count(UNWRITTEN) > before,
-            "the worker says that a checkpoint was not written",
-            NOTICE_SECONDS_MAX,
+            lambda: _unwritten(worker) > before, "the worker says that a checkpoint was not written", NOTICE_SECONDS_MAX
         )
         scene.pause(2.0)
     finally:
@@ -49,6 +49,10 @@ def _fill_checkpoints(scene: Scene, _left: int) -> int:
     if worker.exit_code() is not None:
         scene.complaints.append("a worker ended because its checkpoints had no room")
     return 1
+
+
+def _unwritten(worker: Running) -> int:
+    return worker.log.read_text(encoding="utf-8", errors="replace").count(UNWRITTEN)
 
 
 def _fill_broker(scene: Scene, _left: int) -> int:

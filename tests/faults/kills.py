@@ -1,4 +1,8 @@
-"""`kill -9` of each process, at each of the failure points in its code."""
+"""`kill -9` of each process, at each of the failure points in its code.
+
+In a full run the next process is armed as soon as one has died, without waiting for recovery: what is measured there is
+recovery in the midst of further kills. The short form kills once, and measures recovery from that alone.
+"""
 
 import time
 from collections import deque

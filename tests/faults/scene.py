@@ -76,6 +76,11 @@ class Scene:
     def bootstrap(self) -> str:
         return self.broker.bootstrap_servers
 
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of the workers' checkpoints."""
+        return self.disks["checkpoints"].directory / "files"
+
     def begin(self, prefix: str) -> None:
         """Let new campaigns be told, until `judge`."""
         self.recoveries.clear()

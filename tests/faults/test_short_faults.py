@@ -8,12 +8,12 @@ from tests.faults.run import catalog, run
 from tests.faults.table import as_json
 
 SEED = 20_260_401
-FAULTS = ("worker.outputs_acknowledged", "sink.updates_written", "cut after COMMIT")
+FAULTS = ("worker.outputs_acknowledged", "cut after COMMIT")
 
 
 @pytest.mark.timeout(240)
 def test_nothing_is_lost_or_counted_twice() -> None:
-    """A worker and a sink killed at the worst moment, and a COMMIT whose answer never came."""
+    """A worker killed at the worst moment, and a COMMIT whose answer never came."""
     faults = [fault for fault in catalog() if any(name in fault.name for name in FAULTS)]
     report = run(faults, SEED, short=True)
     assert report.complaints == []

@@ -34,9 +34,9 @@ esac
 """An interpreter that is suitable, and only writes down what it is asked to install."""
 
 VENV: Final = "venv"
-RUNTIME: Final = "-m pip --disable-pip-version-check --no-input install --require-hashes -r requirements.lock"
-DEV: Final = "-m pip --disable-pip-version-check --no-input install --require-hashes -r requirements-dev.lock"
-PROJECT: Final = "-m pip --disable-pip-version-check --no-input install --no-deps --no-build-isolation -e ."
+RUNTIME: Final = "-m pip --disable-pip-version-check --no-input install -q --require-hashes -r requirements.lock"
+DEV: Final = "-m pip --disable-pip-version-check --no-input install -q --require-hashes -r requirements-dev.lock"
+PROJECT: Final = "-m pip --disable-pip-version-check --no-input install -q --no-deps --no-build-isolation -e ."
 
 
 class Machine:

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from cercles.commands import app
-from schemas.events import CampaignLaunchedData, Decoding
+from schemas.events import CampaignLaunchedData, Decoding, PledgeCaptured, SharePostedData
 from tests.project.documents import ROOT, code_blocks, markdown_files, prose, setting_variables, tracked_files
 
 LINK: Final = re.compile(r"\[[^]]*\]\((?P<target>[^)\s]+)\)")
@@ -20,6 +20,7 @@ HEADING: Final = re.compile(r"^#+ (?P<words>.+?)\s*$", re.MULTILINE)
 MENTION: Final = re.compile(
     r"`(?P<path>(?:cercles|docs|ops|producers|readers|schemas|sinks|stream_processors|tests)/[^`\s]*)`"
 )
+HERE_DOCUMENT: Final = re.compile(r" <<(?P<end>[A-Z]+)\n(?P<lines>.*?)^(?P=end)$", re.MULTILINE | re.DOTALL)
 BINARY: Final = frozenset({".png", ".jpg", ".gif", ".svg", ".ico"})
 
 
@@ -34,7 +35,7 @@ def targets() -> set[str]:
 def shell_lines(page: Path) -> Iterator[list[str]]:
     """Return the words of each command in a page's shell blocks."""
     for block in code_blocks(page.read_text(encoding="utf-8"), "sh", "console"):
-        uncommented = re.sub(r"(^|\s)#.*$", "", block, flags=re.MULTILINE)
+        uncommented = re.sub(r"(^|\s)#.*$", "", HERE_DOCUMENT.sub("", block), flags=re.MULTILINE)
         lexer = shlex.shlex(uncommented.replace("\\\n", " "), posix=True, punctuation_chars="|>;&\n")
         lexer.whitespace, lexer.whitespace_split = " \t", True
         for ends, words in itertools.groupby(lexer, lambda word: not set(word) - set("|>;&\n")):
@@ -156,12 +157,13 @@ def test_what_is_left_to_do_says_why() -> None:
 
 def test_events_and_terms_of_the_readme_are_taken() -> None:
     """What the README sends, the doors take: the JSON in its shell blocks is decoded as they do it."""
-    decoded: list[object] = []
-    for words in shell_lines(ROOT / "README.md"):
-        for word in words:
-            if word.startswith("{") and "specversion" in word:
-                decoded.append(Decoding.door.decode(word.replace("\n", "")))
-            elif word.startswith("{"):
-                terms = msgspec.json.decode(word) | {"campaign_id": "my-film"}
-                decoded.append(msgspec.convert(terms, CampaignLaunchedData))
-    assert [type(each).__name__ for each in decoded] == ["CampaignLaunchedData", "PledgeCaptured"]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = "\n".join(code_blocks(page, "sh"))
+    bodies = [msgspec.json.decode(body) for body in re.findall(r"-d '(\{.*?\})'", blocks, re.DOTALL)]
+    terms, share = (body | {"campaign_id": "my-film"} for body in bodies)
+    msgspec.convert(terms, CampaignLaunchedData)
+    msgspec.convert(share | {"share_token": "token"}, SharePostedData)
+    [events] = HERE_DOCUMENT.finditer(blocks)
+    [event] = (Decoding.door.decode(line.replace("$token", "token")) for line in events["lines"].splitlines())
+    assert isinstance(event, PledgeCaptured)
+    assert event.data.share_token == "token"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.project.documents import ROOT
 
-ENVIRONMENT_KIND: Final = {"demo": "runtime", "test": "dev", "faults": "dev"}
+ENVIRONMENT_KIND: Final = {"demo": "runtime", "up": "runtime", "test": "dev", "faults": "dev"}
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def make(directory: Path, *arguments: str, **environment: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize(
-    ("target", "program"), [("demo", ["cercles", "demo"]), ("test", ["pytest"]), ("faults", ["tests.faults"])]
+    ("target", "program"),
+    [("demo", ["cercles", "demo"]), ("up", ["cercles", "up"]), ("test", ["pytest"]), ("faults", ["tests.faults"])],
 )
 def test_arguments_reach_the_program_and_its_output_is_all(clone: Path, target: str, program: list[str]) -> None:
     """`make demo ARGS=--json | jq` works: neither make nor the environment says a word on standard output."""
@@ -70,7 +71,7 @@ def test_silent_make_from_elsewhere_adds_nothing(clone: Path, tmp_path: Path) ->
 def test_help_lists_every_target_for_people(clone: Path) -> None:
     """`make` alone says what there is."""
     listed = set(re.findall(r"^make (\S+)", make(clone).stdout, re.MULTILINE))
-    assert {"demo", "test", "check", "lock", "clean", "help"} <= listed
+    assert {"demo", "up", "test", "check", "lock", "clean", "help"} <= listed
     assert listed <= set(re.findall(r"^([a-z-]+):", (clone / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
