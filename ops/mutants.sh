@@ -35,9 +35,10 @@ mkdir -p "$PLACE/tree"
 cp -R $TREE "$PLACE/tree"
 cd "$PLACE/tree"
 
-echo "trying every mutant; $PLACE/run.log shows how far it is" >&2
+echo "trying mutant after mutant; build/mutants/run.log shows how far it is" >&2
 nice -n 19 mutmut run "$@" >"$PLACE/run.log" 2>&1 || {
-    tail -n 50 "$PLACE/run.log" >&2
+    # Its figures go round on one line.
+    tr '\r' '\n' <"$PLACE/run.log" | tail -n 40 >&2
     exit 2
 }
 exec nice -n 19 python -m tests.ledger.surviving_mutants

@@ -84,13 +84,15 @@ def _aside(directory: Path) -> Path:
 
 
 def _limit_files(process: int, size_bytes: int) -> None:
-    """Set the process's own limit on the size of files, as the user that it runs as: root may not for others' ones."""
+    """Set the process's own limit on the size of files, as the user that it runs as: in a container root may not."""
     try:
-        user = Path(f"/proc/{process}").stat().st_uid
+        owner = Path(f"/proc/{process}").stat()
     except FileNotFoundError:
         return  # it has ended
     limit = "unlimited" if size_bytes == resource.RLIM_INFINITY else str(size_bytes)
     command = ["prlimit", f"--pid={process}", f"--fsize={limit}:"]
-    done = subprocess.run(command, user=user, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, user=owner.st_uid, group=owner.st_gid, capture_output=True, text=True, check=False, cwd="/"
+    )
     if done.returncode and Path(f"/proc/{process}").exists():
         raise PermissionError(done.stderr.strip())

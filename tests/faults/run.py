@@ -71,7 +71,10 @@ def run_fault(stage: Scene, fault: Fault, prefix: str) -> tuple[Row, list[str]]:
             stage.go_on()
     except Exception as error:  # noqa: BLE001 - one fault that could not be inflicted is wrong, and not the end
         stage.complaints.append(f"{type(error).__name__}: {error}")
-    verdict = stage.judge()
+    try:
+        verdict = stage.judge()
+    except Exception as error:  # noqa: BLE001 - what can't be judged is no success either
+        verdict = Verdict(complaints=[f"no verdict: {type(error).__name__}: {error}"])
     return _row(fault.name, times, stage.recoveries, verdict), verdict.complaints
 
 

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,9 @@ from tests.faults.views import READ_KEY, in_metrics, over_http
 from tests.worker.pipeline import log_ends
 
 EVERYBODY: Final = ("reader", "exporter", "sink", "worker", "clock", "gateway")
+EVENTS_PER_SECOND: Final = 60.0
+"""How hard the load pushes, when nothing is in its way."""
+
 RECOVERY_SECONDS_MAX: Final = 180.0
 """Recovery that takes longer counts as none."""
 
@@ -40,13 +43,6 @@ CLOSE_SECONDS_MAX: Final = 30.0
 
 SESSION_SECONDS: Final = 3
 """After so long without a sign of life the group gives a worker's, or a sink's, partitions to others."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How hard the load pushes."""
-
-    events_per_second: float = 60.0
 
 
 @dataclass
@@ -65,7 +61,6 @@ class Scene:
     """Where gateway, reader and exporter answer."""
     chance: random.Random
     short: bool
-    pace: Pace = field(default_factory=Pace)
     load: Load | None = None
     recoveries: list[float] = field(default_factory=list)
     """Seconds from each fault's end until the database had everything that was accepted before."""
@@ -91,7 +86,7 @@ class Scene:
             receipts,
             prefix=prefix,
             seed=self.chance.randrange(2**32),
-            events_per_second=self.pace.events_per_second,
+            events_per_second=EVENTS_PER_SECOND,
         )
         self.load.start()
 
@@ -101,12 +96,7 @@ class Scene:
         Raises TimeoutError.
         """
         started = time.monotonic()
-        ends = {} if self.load is None else self.load.receipts.ends()
-        self.fleet.wait_until(
-            lambda: self.has_applied(ends) and all(map(_answers, self.urls.values())),
-            f"the database has everything below {ends}, and everybody answers",
-            RECOVERY_SECONDS_MAX,
-        )
+        self._await({} if self.load is None else self.load.receipts.ends())
         return time.monotonic() - started
 
     def go_on(self) -> None:
@@ -120,27 +110,25 @@ class Scene:
     def judge(self) -> Verdict:
         """End the load, let everything come through, and ask the oracle."""
         self.fleet.settle()
-        load = self.present_load
+        load, self.load = self.present_load, None
         load.stop()
-        with self._quiet():
+        with closing(load.receipts), self._quiet(load.receipts.ends()):
             verdict = self.oracle.judge(load.receipts.read())
-        load.receipts.close()
         for complaint in (*load.complaints, *self.complaints):
             verdict.complain(complaint)
         self.complaints.clear()
-        self.load = None
         return verdict
 
     def judge_everything(self) -> Verdict:
         """Ask the oracle about the whole log, from its beginning."""
-        with self._quiet():
+        with self._quiet({}):
             return self.oracle.judge_everything()
 
     @contextmanager
-    def _quiet(self) -> Iterator[None]:
+    def _quiet(self, accepted: Mapping[int, int]) -> Iterator[None]:
         """Let everything come through, the closes too, and keep the clock from adding more meanwhile."""
         try:
-            self.recover()
+            self._await(accepted)
             self.fleet.wait_until(
                 lambda: not self._is_any_open(), "the clock has closed all campaigns", CLOSE_SECONDS_MAX
             )
@@ -157,6 +145,13 @@ class Scene:
             yield
         finally:
             clock.send(signal.SIGCONT)
+
+    def _await(self, ends: Mapping[int, int]) -> None:
+        self.fleet.wait_until(
+            lambda: self.has_applied(ends) and all(map(_answers, self.urls.values())),
+            f"the database has everything below {ends}, and everybody answers",
+            RECOVERY_SECONDS_MAX,
+        )
 
     def _is_any_open(self) -> bool:
         with self.engine.connect() as connection:
@@ -191,7 +186,7 @@ class Scene:
 
 
 @contextmanager
-def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene]:
+def scene(seed: int, *, short: bool) -> Iterator[Scene]:
     """Set the scene: one process of each kind, working. Whatever happens, everything is gone afterwards."""
     with (
         TemporaryDirectory(prefix="cercles-faults-", ignore_cleanup_errors=True) as name,
@@ -229,7 +224,6 @@ def scene(seed: int, *, short: bool, pace: Pace | None = None) -> Iterator[Scene
             urls=urls,
             chance=chance,
             short=short,
-            pace=pace or Pace(),
         )
         with whole:
             fleet.start(EVERYBODY)
