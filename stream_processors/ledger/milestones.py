@@ -1,7 +1,8 @@
 """Says each milestone once, at the event that crosses it, comparing integers (docs/ledger.md, "Milestones")."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice, takewhile
+from operator import itemgetter
 from typing import Final
 
 from schemas.updates import MilestoneType
@@ -14,14 +15,15 @@ OVERFUNDING_PERCENT_MAX: Final = 5_000
 _FIRST_UNIT_ABOVE: Final = 100
 """The step of `cercles.goal.overfunded` that means: the first unit above the goal."""
 
-# Threshold, rank at that threshold, kind, step (0 where the kind has none), id of the stretch goal.
-_Crossing = tuple[int, int, MilestoneType, int, str | None]
+# Threshold, kind, step (0 where the kind has none), id of the stretch goal.
+_Crossing = tuple[int, MilestoneType, int, str | None]
+_threshold_of: Final = itemgetter(0)
 
 
 def say_milestones(campaign: Campaign, changes: Changes) -> None:
     """Say everything that the campaign's total has now crossed and that was not said before."""
-    total = campaign.goal_total_minor
-    for threshold_minor, _, kind, step, stretch_goal_id in sorted(_crossed(campaign, total), key=lambda c: c[:2]):
+    # Sorting keeps the order of the table where thresholds are equal.
+    for threshold_minor, kind, step, stretch_goal_id in sorted(_crossed(campaign), key=_threshold_of):
         occurrence = _remember(campaign, kind, step, stretch_goal_id)
         changes.milestone(
             kind,
@@ -43,38 +45,43 @@ def _at_percent(goal_minor: int, percent: int) -> int:
     return -(-goal_minor * percent // 100)
 
 
-def _crossed(campaign: Campaign, total: int) -> Iterator[_Crossing]:
-    """Yield what the total has crossed and nobody has said."""
-    goal = campaign.goal_minor
-    if campaign.goal_is_reached and total < goal:
-        yield goal, 2, "cercles.goal.lost", 0, None
-    for crossing in _single(campaign):
+def _crossed(campaign: Campaign) -> Iterator[_Crossing]:
+    """Yield what the total has crossed and nobody has said; what has one threshold, in the order of the rule book."""
+    total = campaign.goal_total_minor
+    for crossing in _steps(campaign):
         if crossing[0] <= total:
             yield crossing
-    for crossing in _overfunding(campaign):
-        if crossing[0] > total:
-            return
-        yield crossing
+    yield from takewhile(lambda crossing: crossing[0] <= total, _overfunding(campaign))
+    for crossing in _stretch_goals(campaign):
+        if crossing[0] <= total:
+            yield crossing
+    # Whatever else is crossed has a lower threshold.
+    if campaign.goal_is_reached and total < campaign.goal_minor:
+        yield campaign.goal_minor, "cercles.goal.lost", 0, None
 
 
 def _next_threshold(campaign: Campaign) -> int:
     """Return the least total, in minor units, that crosses anything not yet said; the goal's own loss aside."""
-    candidates = [crossing[0] for crossing in (*_single(campaign), *islice(_overfunding(campaign), 1))]
+    unsaid = chain(_steps(campaign), _stretch_goals(campaign), islice(_overfunding(campaign), 1))
     # Where nothing is left to say, no total is high enough.
-    return min(candidates, default=1 << 200)
+    return min(map(_threshold_of, unsaid), default=1 << 200)
 
 
-def _single(campaign: Campaign) -> Iterator[_Crossing]:
-    """Yield every milestone not yet said that is not a step of overfunding."""
+def _steps(campaign: Campaign) -> Iterator[_Crossing]:
+    """Yield the steps up to the goal, and the goal, as far as they are not said."""
     goal = campaign.goal_minor
     for step in sorted(campaign.launch.milestone_steps):
         if step not in campaign.steps_said:
-            yield _at_percent(goal, step), 0, "cercles.milestone.passed", step, None
+            yield _at_percent(goal, step), "cercles.milestone.passed", step, None
     if not campaign.goal_is_reached:
-        yield goal, 1, "cercles.goal.reached", 0, None
+        yield goal, "cercles.goal.reached", 0, None
+
+
+def _stretch_goals(campaign: Campaign) -> Iterator[_Crossing]:
+    """Yield the stretch goals not yet said."""
     for stretch in campaign.stretch_goals:
         if stretch.stretch_goal_id not in campaign.stretch_goals_said:
-            yield stretch.amount_minor, 4, "cercles.stretch_goal.reached", 0, stretch.stretch_goal_id
+            yield stretch.amount_minor, "cercles.stretch_goal.reached", 0, stretch.stretch_goal_id
 
 
 def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
@@ -82,11 +89,11 @@ def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
     said = campaign.overfunding_said_percent
     goal = campaign.goal_minor
     if said < _FIRST_UNIT_ABOVE:
-        yield goal + 1, 3, "cercles.goal.overfunded", _FIRST_UNIT_ABOVE, None
+        yield goal + 1, "cercles.goal.overfunded", _FIRST_UNIT_ABOVE, None
         said = _FIRST_UNIT_ABOVE
     increment = campaign.launch.overfunding_step
     for step in range(said + increment, OVERFUNDING_PERCENT_MAX + 1, increment):
-        yield _at_percent(goal, step), 3, "cercles.goal.overfunded", step, None
+        yield _at_percent(goal, step), "cercles.goal.overfunded", step, None
 
 
 def _remember(campaign: Campaign, kind: MilestoneType, step: int, stretch_goal_id: str | None) -> int | None:

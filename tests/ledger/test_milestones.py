@@ -206,6 +206,14 @@ def test_a_goal_lost_is_said_in_order_of_thresholds_too() -> None:
     ]
 
 
+def test_a_goal_that_is_just_reached_is_not_lost_by_what_else_is_said() -> None:
+    """The total stays at the goal, while the terms change around it."""
+    log = Log(launch(goal_minor=900, milestone_steps=[], overfunding_step=1000), authorize("p", 1000))
+    assert log.said == [("goal.reached", 1), ("goal.overfunded", 100)]
+    assert log.says(amend(1, goal_minor=1000)) == []
+    assert log.says(amend(2, stretch_goals=[stretch_goal("music", 1000)])) == [("stretch_goal.reached", "music")]
+
+
 def test_stretch_goals_of_one_amount_are_said_in_the_order_of_the_terms() -> None:
     """As their owner lists them, not by their ids."""
     goals = [stretch_goal("sound", 600), stretch_goal("music", 600), stretch_goal("poster", 600)]

@@ -10,7 +10,7 @@ import pytest
 from tests.project.documents import ROOT
 
 TOOLS: Final = ("bash", "dirname", "env")
-STEPS: Final = ("check", "coverage", "test", "faults ARGS=--short")
+STEPS: Final = ("check", "coverage", "faults ARGS=--short", "test")
 """What it makes, in this order; the table of the faults comes last."""
 
 
