@@ -43,24 +43,19 @@ def make_application(settings: WorkerSettings, data_directory: Path) -> faust.Ap
 def add_agent(application: faust.App, deliver: Callable[[TP, Delivery], None]) -> None:
     """Let every batch of the log be handed to `deliver`.
 
-    The agent does nothing that can fail: an agent's exception still acknowledges its event.
+    The agent does nothing that can fail, and acknowledges nothing: what is committed, the transport asks the lanes.
     """
     batches = application.topic(LOG.name, schema=BatchSchema())
 
     async def aggregate(stream: Any) -> None:
         async for event in stream.noack().events():
             message = event.message
-            consumer = application.consumer
-
-            def acknowledge(end: int, event: Any = event, consumer: Any = consumer) -> None:
-                consumer.acknowledge(event.message.tp, end, event.message.generation_id)
-                event.ack()
 
             def is_stale(generation: int = message.generation_id) -> bool:
                 # While the group is being formed anew, what was delivered may be another worker's by the end of it.
                 return bool(application.rebalancing or application.consumer_generation_id != generation)
 
-            deliver(message.tp, Delivery(records=event.value, is_stale=is_stale, acknowledge=acknowledge))
+            deliver(message.tp, Delivery(records=event.value, is_stale=is_stale))
 
     application.agent(batches, name="cercles.aggregate")(aggregate)
 

@@ -48,8 +48,6 @@ class Delivery:
     records: list[Any]
     is_stale: Callable[[], bool]
     """Whether the group has changed since; the batch will then be delivered again, here or elsewhere."""
-    acknowledge: Callable[[int], None]
-    """To be called with the offset below which everything is acknowledged by the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Lane:
 
     @property
     def acknowledged_end(self) -> int:
-        """The offset below which everything this lane had to say is acknowledged."""
+        """The offset below which everything that there was to say is acknowledged: what the group may commit."""
         return self._acknowledged_end
 
     def deliver(self, delivery: Delivery) -> None:
@@ -162,7 +160,7 @@ class Lane:
         self._setting.metrics.batch_events.observe(outputs.events)
         self.newest_timestamp_ms = delivery.records[-1].timestamp
         await self._sent()
-        self._sending = asyncio.create_task(self._send(outputs, self._state.next_offset, delivery.acknowledge))
+        self._sending = asyncio.create_task(self._send(outputs, self._state.next_offset))
         self._sending.add_done_callback(lambda _: self._something_to_do.set())
 
     async def _align(self, until: int) -> None:
@@ -190,7 +188,7 @@ class Lane:
             self._state.next_offset = max(self._state.next_offset, position)
             setting.metrics.aligned_events.inc(len(records))
             if unsaid.events:
-                await self._send(unsaid, self._state.next_offset, _leave_uncommitted)
+                await self._send(unsaid, self._state.next_offset)
         self.aligning = False
         # What was silent had been acknowledged before, by whoever folded it then.
         self._acknowledged_end = self._state.next_offset
@@ -260,7 +258,7 @@ class Lane:
         self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
         return outputs
 
-    async def _send(self, outputs: Outputs, end: int, acknowledge: Callable[[int], None]) -> None:
+    async def _send(self, outputs: Outputs, end: int) -> None:
         """Say what a batch led to, and acknowledge the log below `end` once the broker has it all."""
         setting = self._setting
         if outputs.events:
@@ -272,7 +270,6 @@ class Lane:
             self._count(outputs)
         self._acknowledged_end = end
         setting.metrics.next_offset.labels(str(self.partition)).set(end)
-        acknowledge(end)
         reach("worker.batch_acknowledged")
 
     def _count(self, outputs: Outputs) -> None:
@@ -288,7 +285,3 @@ class Lane:
         sending, self._sending = self._sending, None
         if sending is not None:
             await sending
-
-
-def _leave_uncommitted(_end: int) -> None:
-    """What is said while aligning is committed with the batch that asked for it."""

@@ -66,11 +66,15 @@ class _Lanes:
             task.add_done_callback(lambda ended: self._ended(lane, ended))
         return lane
 
+    def acknowledged_ends(self) -> dict[TP, int]:
+        """Return, for each partition that has a lane, the offset below which the group may commit."""
+        return {source: lane.acknowledged_end for source, lane in self.lanes.items()}
+
     def keep_only(self, assigned: set[TP]) -> None:
         """Free the memory of partitions that are other workers' now. Nothing depends on it."""
         for source in set(self.lanes) - assigned:
             self.lanes.pop(source).close()
-            self.consumer_of().forget(source)
+            self.consumer_of().set_full(source, full=False)
             self.setting.metrics.forget_partition(source.partition)
 
     async def close(self, seconds_max: float) -> None:
@@ -157,6 +161,7 @@ class WorkerProcess:
             _log.info("partitions", assigned=sorted(source.partition for source in assigned))
 
         application.on_partitions_assigned.connect(on_assigned)
+        application.consumer.acknowledged_ends = lanes.acknowledged_ends
         await application.start()
         try:
             await self._until_stopped(stop, application, lanes)

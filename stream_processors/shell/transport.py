@@ -6,7 +6,7 @@ fails when an upgrade changes one of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from faust import Schema
@@ -28,10 +28,14 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.acknowledged_ends: Callable[[], Mapping[TP, int]] = dict
+        """Gives the offset, by partition, below which the broker has acknowledged every output.
+
+        This is true of the log whoever reads it, and whatever delivered its events: no generation of the group is asked
+        for. Faust leaves out partitions that are not assigned, and the broker a worker that is no longer of the group.
+        """
         self._full: set[TP] = set()
         self._room = asyncio.Event()
-        # By partition: the generation in which it was delivered, and the end of what is acknowledged of it.
-        self._acknowledged: dict[TP, tuple[int, int]] = {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's)
         """Fetch from the partitions that have room; yield a batch for each that had records."""
@@ -59,20 +63,6 @@ class BatchConsumer(driver.Consumer):
             self._full.discard(partition)
             self._room.set()
 
-    def acknowledge(self, partition: TP, next_offset: int, generation: int) -> None:
-        """Note that every output of the partition's events below `next_offset` is acknowledged by the broker.
-
-        What was delivered in an earlier generation of the group is not committed: the partition may be another's.
-        """
-        if generation == self.app.consumer_generation_id:
-            _, before = self._acknowledged.get(partition, (generation, 0))
-            self._acknowledged[partition] = (generation, max(before, next_offset))
-
-    def forget(self, partition: TP) -> None:
-        """Drop what is known of a partition that was taken away."""
-        self._acknowledged.pop(partition, None)
-        self.set_full(partition, full=False)
-
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 (Faust's)
         if active_partitions is None or not self._full:
             return await super()._getmany(active_partitions, timeout)
@@ -83,12 +73,13 @@ class BatchConsumer(driver.Consumer):
         await self.wait_first(self._room.wait(), self.suspend_flow.wait(), timeout=timeout)
         return {}
 
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """Return what may be committed: also a partition that the worker has read itself, with nothing delivered."""
+        return (tp for tp in self.acknowledged_ends() if topics is None or tp in topics or tp.topic in topics)
+
     def _new_offset(self, tp: TP) -> int | None:
-        """Return the offset to commit: the end of what is acknowledged, in this generation."""
-        self._acked[tp].clear()
-        self._acked_index[tp].clear()
-        generation, next_offset = self._acknowledged.get(tp, (None, None))
-        return next_offset if generation == self.app.consumer_generation_id else None
+        """Return the offset to commit: the end of what is acknowledged."""
+        return self.acknowledged_ends().get(tp) or None
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         reach("worker.before_commit")

@@ -75,10 +75,10 @@ def acknowledged_before_the_outputs() -> None:
     """A batch is acknowledged, and soon committed, before what it led to is sent."""
     send = lane.Lane._send
 
-    async def first_acknowledged(self: Any, said: Any, end: int, acknowledge: Callable[[int], None]) -> None:
-        acknowledge(end)
+    async def first_acknowledged(self: Any, said: Any, end: int) -> None:
+        self._acknowledged_end = end
         await asyncio.sleep(COMMIT_SECONDS)
-        await send(self, said, end, acknowledge)
+        await send(self, said, end)
 
     _patch.setattr(lane.Lane, "_send", first_acknowledged)
 
@@ -87,13 +87,13 @@ def checkpoint_before_the_outputs() -> None:
     """A batch is in the checkpoint as soon as it is folded."""
     send = lane.Lane._send
 
-    async def first_checkpointed(self: Any, said: Any, end: int, acknowledge: Callable[[int], None]) -> None:
+    async def first_checkpointed(self: Any, said: Any, end: int) -> None:
         snapshot = Snapshot(self._state)
         while not snapshot.complete:
             snapshot.go_on(1.0)
         checkpoint = Checkpoint(snapshot.next_offset, self._dead_letters_end, snapshot.campaigns)
         self._setting.checkpoints.write(self.partition, checkpoint)
-        await send(self, said, end, acknowledge)
+        await send(self, said, end)
 
     _patch.setattr(lane.Lane, "_send", first_checkpointed)
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,12 +110,14 @@ class Load:
 
 
 class Worker:
-    """A worker process."""
+    """A worker process, or one that another program makes of it."""
 
-    def __init__(self, bootstrap: str, log: Path, **environment: str) -> None:
+    def __init__(
+        self, bootstrap: str, log: Path, program: Sequence[str] = ("-m", "tests.worker.run_worker"), **environment: str
+    ) -> None:
         self._output = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.worker.run_worker"],
+            [sys.executable, *program],
             env=os.environ
             | {
                 "CERCLES_KAFKA_BOOTSTRAP_SERVERS": bootstrap,

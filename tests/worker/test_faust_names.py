@@ -55,9 +55,9 @@ def test_the_names_are_still_called_where_offsets_are_committed() -> None:
 
 
 def test_every_private_attribute_in_use_exists() -> None:
-    """The bookkeeping that the batch lane empties, and the sets it looks at."""
+    """The bookkeeping that the transport leaves aside, and the sets it looks at."""
     initial = inspect.getsource(Consumer.__init__) + inspect.getsource(Consumer._reset_state)
-    for attribute in ("_acked", "_acked_index", "_buffered_partitions", "flow_active", "suspend_flow"):
+    for attribute in ("_acked", "_buffered_partitions", "flow_active", "suspend_flow"):
         assert f"self.{attribute} = " in initial or f"self.{attribute}." in initial, attribute
 
 

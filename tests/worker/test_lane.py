@@ -79,13 +79,11 @@ def records(start: int, end: int) -> list[FakeRecord]:
 
 
 class Bench:
-    """A lane with a fake sender; deliveries note what was acknowledged."""
+    """A lane with a fake sender."""
 
     def __init__(self, bootstrap: str = "127.0.0.1:1", checkpoints: CheckpointDirectory | None = None) -> None:
         self.sender = FakeSender()
         self.full: list[bool] = []
-        self.acknowledged: list[int] = []
-        self._acknowledged = asyncio.Event()
         self.registry = CollectorRegistry()
         self.setting = LaneSetting(
             kafka=KafkaConnection(bootstrap_servers=bootstrap),
@@ -103,7 +101,7 @@ class Bench:
 
     def deliver(self, batch: list[FakeRecord], *, stale: bool = False) -> None:
         """Deliver a batch."""
-        self.lane.deliver(Delivery(batch, is_stale=lambda: stale, acknowledge=self._acknowledge))
+        self.lane.deliver(Delivery(batch, is_stale=lambda: stale))
 
     def totals_minor(self) -> int:
         """Return what the last update said was pledged."""
@@ -114,13 +112,8 @@ class Bench:
     async def until_acknowledged(self, end: int) -> None:
         """Wait until everything below that offset is acknowledged."""
         async with asyncio.timeout(60):
-            while not self.acknowledged or self.acknowledged[-1] < end:
-                self._acknowledged.clear()
-                await self._acknowledged.wait()
-
-    def _acknowledge(self, end: int) -> None:
-        self.acknowledged.append(end)
-        self._acknowledged.set()
+            while self.lane.acknowledged_end < end:  # noqa: ASYNC110 (it tells nobody)
+                await asyncio.sleep(0.01)
 
     async def during(self, steps: Coroutine[Any, Any, None]) -> None:
         """Run the lane while the steps are taken, then close it."""
@@ -146,10 +139,10 @@ def test_a_batch_is_acknowledged_when_its_outputs_are_and_not_before() -> None:
             bench.deliver(records(0, 10))
             await soon()
             assert len(bench.sender.said) == 1
-            assert bench.acknowledged == []
+            assert bench.lane.acknowledged_end == 0
             bench.sender.gate.set()
             await soon()
-            assert bench.acknowledged == [10]
+            assert bench.lane.acknowledged_end == 10
 
         await bench.during(steps())
 
@@ -171,7 +164,7 @@ def test_the_next_batch_is_folded_meanwhile_but_not_sent() -> None:
             await soon()
             assert bench.sender.sending_max == 1
             assert [progress.next_offset for _, progress in bench.sender.said] == [10, 20, 30]
-            assert bench.acknowledged == [10, 20, 30]
+            assert bench.lane.acknowledged_end == 30
 
         await bench.during(steps())
 
@@ -189,7 +182,7 @@ def test_a_record_that_the_broker_does_not_take_ends_the_lane() -> None:
         bench.deliver(records(0, 10))
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(running, 5)
-        assert bench.acknowledged == []
+        assert bench.lane.acknowledged_end == 0
 
     asyncio.run(main())
 
@@ -207,7 +200,7 @@ def test_a_batch_of_an_earlier_generation_is_skipped() -> None:
             await soon()
 
         await bench.during(steps())
-        assert bench.acknowledged == [20]
+        assert bench.lane.acknowledged_end == 20
         assert bench.sender.entry_offsets == list(range(20))
 
     asyncio.run(main())
@@ -228,7 +221,7 @@ def test_records_that_the_state_has_seen_are_acknowledged_without_a_word() -> No
 
         await bench.during(steps())
         assert bench.sender.entry_offsets == list(range(25))
-        assert bench.acknowledged == [20, 20, 25]
+        assert bench.lane.acknowledged_end == 25
 
     asyncio.run(main())
 
@@ -301,7 +294,7 @@ def test_alignment_is_silent_below_the_committed_offset_and_speaks_from_there_on
 
         await bench.during(steps())
         assert bench.sender.entry_offsets == list(range(40, 100))
-        assert bench.acknowledged == [100]
+        assert bench.lane.acknowledged_end == 100
         assert bench.totals_minor() == 99 * 100
 
     asyncio.run(main())
@@ -340,15 +333,13 @@ def test_what_is_never_delivered_is_read_from_the_log(topics: str, monkeypatch: 
 
         async def steps() -> None:
             bench.lane.tick(60)
-            async with asyncio.timeout(60):
-                while bench.lane.acknowledged_end < 60:  # noqa: ASYNC110 (it tells nobody)
-                    await asyncio.sleep(0.05)
+            await bench.until_acknowledged(60)
             bench.deliver(records(60, 70))
             await bench.until_acknowledged(70)
 
         await bench.during(steps())
         assert bench.sender.entry_offsets == list(range(40, 70))
-        assert bench.acknowledged == [70]
+        assert bench.lane.acknowledged_end == 70
 
     asyncio.run(main())
 

@@ -21,47 +21,58 @@ PARTITION: TP = TopicPartition("cercles.campaign-events", 0)
 
 @pytest.fixture
 def consumer(loop: asyncio.AbstractEventLoop) -> Iterator[BatchConsumer]:
-    """A consumer that is not connected, in generation 7 of its group."""
+    """A consumer that is not connected."""
     application = faust.App("test", broker="cercles://127.0.0.1:9092", store="memory://", web_enabled=False, loop=loop)
     made: Any = application._new_consumer()
-    application.consumer_generation_id = 7
     assert isinstance(made, BatchConsumer)
     yield made
     # Its thread has made an event loop of its own, and was never started.
     made._thread.thread_loop.close()
 
 
+def committable(consumer: BatchConsumer) -> dict[TP, int]:
+    """Return what Faust would commit now, found the way it does."""
+    return consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks())
+
+
 def test_nothing_acknowledged_commits_nothing(consumer: BatchConsumer) -> None:
     """Also when Faust's own bookkeeping would commit."""
     consumer._acked[PARTITION] = [0]
-    assert consumer._filter_committable_offsets([PARTITION]) == {}
+    assert committable(consumer) == {}
+    consumer.acknowledged_ends = lambda: {PARTITION: 0}
+    assert committable(consumer) == {}
 
 
 def test_three_prefetched_batches_commit_only_what_is_acknowledged(consumer: BatchConsumer) -> None:
     """From offset 0, with two further batches delivered and one acknowledged, the commit is the first one's end."""
     consumer._acked[PARTITION] = [0, 4000]
-    consumer.acknowledge(PARTITION, 4000, generation=7)
-    assert consumer._filter_committable_offsets([PARTITION]) == {PARTITION: 4000}
-    consumer.acknowledge(PARTITION, 12_000, generation=7)
-    assert consumer._filter_committable_offsets([PARTITION]) == {PARTITION: 12_000}
+    consumer.acknowledged_ends = lambda: {PARTITION: 4000}
+    assert committable(consumer) == {PARTITION: 4000}
+    consumer.acknowledged_ends = lambda: {PARTITION: 12_000}
+    assert committable(consumer) == {PARTITION: 12_000}
+
+
+def test_what_was_never_delivered_is_committed_too(consumer: BatchConsumer) -> None:
+    """The worker reads it from the log itself when Faust has dropped it."""
+    consumer.acknowledged_ends = lambda: {PARTITION: 4000}
+    assert consumer._acked == {}
+    assert committable(consumer) == {PARTITION: 4000}
 
 
 def test_an_end_that_is_committed_is_not_committed_again(consumer: BatchConsumer) -> None:
     """Nor is a lower one: the group's offset does not go back."""
-    consumer.acknowledge(PARTITION, 4000, generation=7)
     consumer._committed_offset[PARTITION] = 4000
-    assert consumer._filter_committable_offsets([PARTITION]) == {}
-    consumer.acknowledge(PARTITION, 3000, generation=7)
-    assert consumer._filter_committable_offsets([PARTITION]) == {}
+    for end in (4000, 3000):
+        consumer.acknowledged_ends = lambda end=end: {PARTITION: end}  # type: ignore[misc]
+        assert committable(consumer) == {}
 
 
-def test_a_stale_generation_commits_nothing(consumer: BatchConsumer) -> None:
-    """What was delivered before the group changed may be another worker's now."""
-    consumer.acknowledge(PARTITION, 4000, generation=6)
-    assert consumer._filter_committable_offsets([PARTITION]) == {}
-    consumer.acknowledge(PARTITION, 4000, generation=7)
-    consumer.app.consumer_generation_id = 8
-    assert consumer._filter_committable_offsets([PARTITION]) == {}
+def test_a_commit_can_be_for_some_partitions_only(consumer: BatchConsumer) -> None:
+    """Faust asks by topic or by partition."""
+    consumer.acknowledged_ends = lambda: {PARTITION: 4000}
+    assert list(consumer._filter_tps_with_pending_acks({PARTITION.topic})) == [PARTITION]
+    assert list(consumer._filter_tps_with_pending_acks({PARTITION})) == [PARTITION]
+    assert list(consumer._filter_tps_with_pending_acks({"cercles.updates"})) == []
 
 
 def test_gaps_are_not_recorded(consumer: BatchConsumer, loop: asyncio.AbstractEventLoop) -> None:

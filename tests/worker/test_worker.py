@@ -11,6 +11,7 @@ from kafka.admin import KafkaAdminClient
 
 from schemas.topics import LOG
 from tests.conftest import wait_until
+from tests.faults.saboteur import RUNNER, VARIABLE
 from tests.worker.pipeline import (
     POISON,
     Load,
@@ -55,6 +56,18 @@ def test_two_workers_killed_again_and_again_say_everything_once(topics: str, tmp
     for worker in workers:
         code, _ = worker.stop()
         assert code == 0, (tmp_path / "worker-0.log").read_text() + (tmp_path / "worker-1.log").read_text()
+
+
+def test_what_faust_drops_is_said_and_committed_although_nothing_comes_after_it(topics: str, tmp_path: Path) -> None:
+    """The worker reads it from the log itself; the group's position must not stay behind for that."""
+    load = Load(topics)
+    load.send(300)
+    load.close()
+    log = tmp_path / "worker.log"
+    worker = Worker(topics, log, program=(*RUNNER, "worker"), **{VARIABLE: "skipping_deliveries"})
+    wait_until_committed(topics, seconds_max=60)
+    assert worker.stop()[0] == 0, log.read_text()
+    assert_story_is_true(topics, load)
 
 
 def test_offsets_are_committed_from_zero_to_the_end(topics: str, tmp_path: Path) -> None:
