@@ -26,6 +26,9 @@ TIMES_FULL: Final = 20
 REACHED_ONCE: Final = frozenset({"worker.aligning", "worker.restored"})
 """Points that a process may reach only once in its life."""
 
+WITHOUT_CHECKPOINT: Final = frozenset({"worker.aligning"})
+"""Points that a worker is sure to reach only when it has no checkpoint: one may be as new as the first delivery."""
+
 KILL_CODE: Final = -9
 
 
@@ -78,7 +81,11 @@ class Killing:
         most = 1 if self.point in REACHED_ONCE else 4
         if self.name == "gateway":  # there is one, at its address
             return self.scene.fleet.replace("gateway", {self.point: self.scene.chance.randint(1, 4 * most)})
-        return self.scene.fleet.add(self.name, points={self.point: self.scene.chance.randint(1, most)})
+        environment = {}
+        if self.point in WITHOUT_CHECKPOINT:
+            environment["CERCLES_WORKER_CHECKPOINT_DIRECTORY"] = str(self.scene.new_directory())
+        points = {self.point: self.scene.chance.randint(1, most)}
+        return self.scene.fleet.add(self.name, points=points, environment=environment)
 
 
 def _kill_at(scene: Scene, left: int, point: FailurePoint) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final, Self
 
 import httpx
@@ -75,6 +75,10 @@ class Scene:
     def checkpoints(self) -> Path:
         """The directory of the workers' checkpoints."""
         return self.disks["checkpoints"].directory / "files"
+
+    def new_directory(self) -> Path:
+        """Return an empty directory, which is gone with the scene."""
+        return Path(mkdtemp(dir=self.directory))
 
     def begin(self, prefix: str) -> None:
         """Let new campaigns be told, until `judge`."""

@@ -10,7 +10,7 @@ import pytest
 from tests.project.documents import ROOT
 
 TOOLS: Final = ("bash", "dirname", "env")
-STEPS: Final = ("check", "coverage", "test")
+STEPS: Final = ("check", "coverage", "faults ARGS=--short --json", "test")
 """What it makes, in this order; pytest's closing line comes last."""
 
 

@@ -1,7 +1,6 @@
 """Checkpoints save time and nothing else."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,8 @@ from stream_processors.shell import checkpoints
 from stream_processors.shell.checkpoints import Checkpoint, CheckpointDirectory, Snapshot
 from tests.ledger.comparison import view
 from tests.ledger.strategies import Story, retellings, stories
-from tests.worker.pipeline import Load, Worker, wait_until_committed
 from tests.worker.test_batch import FILM, capture, fold, launch
 from tests.worker.test_lane import Bench, FakeRecord, records, write_log
-from tests.worker.test_worker import assert_story_is_true
 
 FOUND = Checkpoint(next_offset=100, dead_letters_next_offset=3, campaigns=[b"one", b"two"])
 
@@ -181,27 +178,3 @@ def test_a_disk_that_does_not_take_it_costs_no_event(tmp_path: Path) -> None:
         await bench.during(steps())
 
     asyncio.run(main())
-
-
-@pytest.mark.timeout(200)
-def test_workers_with_checkpoints_killed_again_and_again_say_everything_once(topics: str, tmp_path: Path) -> None:
-    """With frequent checkpoints, shared by two workers, the story is as true as without."""
-    more = {
-        "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(tmp_path / "checkpoints"),
-        "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "0.2",
-    }
-    load = Load(topics)
-    workers = [Worker(topics, tmp_path / f"worker-{number}.log", **more) for number in range(2)]
-    for number in range(5):
-        load.send(1500)
-        time.sleep(1.5 + 0.5 * number)
-        workers[number % 2].kill()
-        workers[number % 2] = Worker(topics, tmp_path / f"worker-{number % 2}.log", **more)
-    load.send(1500)
-    load.close()
-    wait_until_committed(topics)
-    for worker in workers:
-        assert worker.stop()[0] == 0
-    assert_story_is_true(topics, load)
-    logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
-    assert "restored" in logs

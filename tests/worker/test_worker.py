@@ -58,6 +58,30 @@ def test_two_workers_killed_again_and_again_say_everything_once(topics: str, tmp
         assert code == 0, (tmp_path / "worker-0.log").read_text() + (tmp_path / "worker-1.log").read_text()
 
 
+@pytest.mark.timeout(200)
+def test_workers_with_checkpoints_killed_again_and_again_say_everything_once(topics: str, tmp_path: Path) -> None:
+    """With frequent checkpoints, shared by two workers, the story is as true as without."""
+    more = {
+        "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(tmp_path / "checkpoints"),
+        "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "0.2",
+    }
+    load = Load(topics)
+    workers = [Worker(topics, tmp_path / f"worker-{number}.log", **more) for number in range(2)]
+    for number in range(5):
+        load.send(1500)
+        time.sleep(1.5 + 0.5 * number)
+        workers[number % 2].kill()
+        workers[number % 2] = Worker(topics, tmp_path / f"worker-{number % 2}.log", **more)
+    load.send(1500)
+    load.close()
+    wait_until_committed(topics)
+    for worker in workers:
+        assert worker.stop()[0] == 0
+    assert_story_is_true(topics, load)
+    logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
+    assert "restored" in logs
+
+
 def test_what_faust_drops_is_said_and_committed_although_nothing_comes_after_it(topics: str, tmp_path: Path) -> None:
     """The worker reads it from the log itself; the group's position must not stay behind for that."""
     load = Load(topics)
