@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import kafka
@@ -127,11 +127,10 @@ class Consumer:
 
         Raises PositionLostError when the topic does not hold such a position, and Kafka's errors.
         """
-        partitions = [_kafka(place) for place in positions]
-        first = self._consumer.beginning_offsets(partitions, timeout_ms=REQUEST_SECONDS_MAX * 1000)
-        end = self._consumer.end_offsets(partitions, timeout_ms=REQUEST_SECONDS_MAX * 1000)
+        first = _asked(self._consumer.beginning_offsets, positions)
+        end = _asked(self._consumer.end_offsets, positions)
         for place, offset in positions.items():
-            _check_held(place, offset, first=first[_kafka(place)], end=end[_kafka(place)])
+            _check_held(place, offset, first=first[place], end=end[place])
         with self._lock:
             for place, offset in positions.items():
                 if place not in self._unplaced:
@@ -156,12 +155,15 @@ class Consumer:
                     self._unplaced.add(place)
 
     def end_offsets(self) -> dict[TopicPartition, int]:
-        """Return where the placed partitions end. Raises Kafka's errors."""
-        places = list(self.positions())
-        if not places:
-            return {}
-        found = self._consumer.end_offsets([_kafka(place) for place in places], timeout_ms=REQUEST_SECONDS_MAX * 1000)
-        return {place: found[_kafka(place)] for place in places}
+        """Return where the placed partitions end.
+
+        Raises PositionLostError when one ends below what is applied of it, and Kafka's errors.
+        """
+        positions = self.positions()
+        ends = _asked(self._consumer.end_offsets, positions)
+        for place, end in ends.items():
+            _check_held(place, positions[place], first=0, end=end)
+        return ends
 
     def commit(self) -> None:
         """Tell the group how far the database is, for tools that show lag. Nothing waits for it, nothing reads it."""
@@ -210,6 +212,16 @@ class _Listener(kafka.ConsumerRebalanceListener):  # type: ignore[misc]  # kafka
 
 def _kafka(place: TopicPartition) -> Any:
     return kafka.TopicPartition(place.topic, place.partition)
+
+
+def _asked(question: Callable[..., dict[Any, int]], places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the broker's answer for each partition. Raises Kafka's errors: also when one is not answered for."""
+    if not places:
+        return {}
+    found = question([_kafka(place) for place in places], timeout_ms=REQUEST_SECONDS_MAX * 1000)
+    if len(found) < len(places):  # kafka-python leaves out a topic that is gone
+        raise UnknownTopicOrPartitionError(f"the broker knows the offsets of {len(found)} of {len(places)} partitions")
+    return {place: found[_kafka(place)] for place in places}
 
 
 def _committed(offsets: Any, answer: Any) -> None:

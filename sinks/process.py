@@ -113,7 +113,7 @@ class SinkProcess:
             except StalePositionError as error:
                 self._metrics.fenced.inc()
                 log.warning("position_stale", reason=str(error))
-            except kafka.errors.OffsetOutOfRangeError as error:
+            except (kafka.errors.OffsetOutOfRangeError, kafka.errors.LogTruncationError) as error:
                 consumer.unplace(list(consumer.positions()))  # placing finds out what is wrong
                 self._wait(stop, "broker", error)
             except DatabaseErrors as error:
@@ -144,7 +144,7 @@ class SinkProcess:
             # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
             consumer.unplace(found)
             raise
-        self._look_around(consumer)
+        self._look_around(consumer, engine)
 
     def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
         position = consumer.positions().get(place)
@@ -182,11 +182,15 @@ class SinkProcess:
         for reason, number in outcome.dead_letters.items():
             metrics.count_dead_letters(reason, number)
 
-    def _look_around(self, consumer: Consumer) -> None:
-        """Now and then, see how far behind we are (which also tells whether the broker is there), and say it."""
+    def _look_around(self, consumer: Consumer, engine: Engine) -> None:
+        """Now and then, see how far behind we are (which also tells whether the broker is there), and say it.
+
+        Raises OtherTopicError and PositionLostError: a topic can be made again, or cut, under a sink that runs.
+        """
         now = time.monotonic()
         if now - self._looked_at < self._settings.lag_seconds:
             return
+        positions.read(engine, consumer.positions(), consumer.topic_ids())
         ends = consumer.end_offsets()
         consumer.commit()
         places = consumer.positions()

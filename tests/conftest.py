@@ -9,7 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from cercles.embedded.kafka import EmbeddedKafka
-from schemas.topics import PARTITIONS_EMBEDDED, TOPICS
+from schemas.topics import PARTITIONS_EMBEDDED, TOPICS, Topic
 
 # Real databases, and: with CI=true a skip of any kind is a failure.
 pytest_plugins = ["tests.databases", "tests.project.no_skips"]
@@ -45,6 +45,35 @@ def topics(kafka_bootstrap: str) -> str:
         )
         wait_until(lambda: wanted <= set(admin.list_topics()), "the topics exist")
     return kafka_bootstrap
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """A broker of the test's own, that it may damage, with topics of one partition."""
+    with EmbeddedKafka(tmp_path / "kafka", flush_every_message=False) as broker:
+        with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)) as admin:
+            admin.create_topics([NewTopic(topic.name, 1, 1, topic_configs=topic.config) for topic in TOPICS])
+        yield broker
+
+
+def cut_the_end(broker: EmbeddedKafka, data_directory: Path, topic: Topic) -> None:
+    """Take the second half of a topic's only partition away, as a disk that lost its last writes would.
+
+    The broker is terminated for it, and started again.
+    """
+    broker.terminate()
+    (directory,) = data_directory.rglob(f"{topic.name}-0")
+    (segment,) = directory.glob("*.log")
+    with segment.open("r+b") as file:
+        file.truncate(segment.stat().st_size // 2)
+    for leftover in [*directory.glob("*.index"), *directory.glob("*.timeindex"), *directory.glob("*.snapshot")]:
+        leftover.unlink()
+    # Without the mark of a clean shutdown the broker looks through the segment and drops the broken batch at its end.
+    for mark in data_directory.rglob(".kafka_cleanshutdown"):
+        mark.unlink()
+    for checkpoint in data_directory.rglob("*-offset-checkpoint"):
+        checkpoint.unlink()
+    broker.start()
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
