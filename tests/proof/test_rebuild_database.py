@@ -1,23 +1,32 @@
 """`cercles rebuild --to`: a new database from the log, that a sink goes on with."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
+from cercles.audit import campaigns, run
+from cercles.rebuild import database
 from cercles.rebuild.database import DatabaseFill, NotEmptyError
 from schemas import tables
 from schemas.connections import DatabaseConnection
 from schemas.dead_letters import DeadLetter, to_record
+from schemas.events import PledgeCaptured, PledgeCapturedData
 from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks import apply, migrate, positions
 from sinks.database import writing_engine
 from sinks.positions import TopicPartition
 from sinks.settings import SinkSettings
+from stream_processors.ledger import batch, facts, fold
+from stream_processors.ledger.state import Campaign
+from tests.faults.stored import unequal_sums
 from tests.proof.stage import Stage, audited, many_stories
 from tests.proof.traffic import Traffic, sink_is_at_the_end
 from tests.sinks.running import running, until
+from tests.sinks.stories import everything
 
 
 def put_webhook_aside(stage: Stage) -> None:
@@ -98,6 +107,45 @@ def test_a_database_that_a_sink_uses_is_not_filled(told: Stage, engine: Engine) 
         connection.execute(tables.campaign_totals.update().values(fold_version="0"))
     with pytest.raises(NotEmptyError, match="fold version 0"):
         DatabaseFill(engine, told.reader, lambda *_: None).run(None)
+
+
+def test_new_rules_fill_a_new_database_while_the_old_one_serves(
+    told: Stage, topics: str, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/runbook-proof.md says: the new one is what the new rules say, and the old one mixes nothing."""
+    before = everything(engine)
+
+    def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
+        """The other rules: a capture counts twice."""
+        return facts.capture(campaign, msgspec.structs.replace(data, amount_minor=2 * data.amount_minor), time)
+
+    monkeypatch.setattr(fold, "_FACTS", fold._FACTS | {PledgeCaptured: capture})
+    version = f"{batch.FOLD_VERSION}+other"
+    for module in (batch, database, run, campaigns):
+        monkeypatch.setattr(module, "FOLD_VERSION", version)
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    migrate.upgrade(url)
+    new = writing_engine(url)
+    with Stage(topics) as newer:
+        newer.append(many_stories(8, 30, seed=4))
+        newer.work()
+        DatabaseFill(new, newer.reader, lambda *_: None).run(None)
+        newer.append(many_stories(8, 40, seed=5))
+        newer.work()
+        newer.sink(new)
+        assert audited(newer, url).differences == []
+        told.sink(engine)
+    new.dispose()
+    after = everything(engine)
+    changed = {row["campaign_id"] for row in after["campaign_totals"] if row["gap_offset"] is not None}
+    assert changed, "the two versions say the same: nothing was tried"
+    for table in ("campaign_totals", "ledger_entries"):
+        old_rows, new_rows = (
+            [{**row, "gap_offset": None} for row in rows[table] if row["campaign_id"] in changed]
+            for rows in (before, after)
+        )
+        assert old_rows == new_rows
+    assert unequal_sums(engine) == []
 
 
 @pytest.mark.timeout(120)
