@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, PlatformCollecto
 
 from cercles.process import Process
 from cercles.settings import OperationsSettings
+from cercles.stall_watch import StallWatch
 from schemas.listening import listen
 
 STOP_SECONDS_MAX: Final = 3
@@ -30,18 +31,18 @@ class OperationsServer:
     """Serves `/healthz`, `/readyz` and `/metrics` of one process, in a thread, while the context is entered.
 
     - `/healthz` answers 200 as long as the process answers at all.
-    - `/readyz` answers 200 when the process can do its work, else 503 with the reason in words.
+    - `/readyz` answers 200 when the process can do its work and gets on with it, else 503 with the reason in words.
     - `/metrics` is the process's registry in Prometheus' text format.
     """
 
-    def __init__(self, process: Process, settings: OperationsSettings) -> None:
+    def __init__(self, process: Process, settings: OperationsSettings, watch: StallWatch) -> None:
         """Bind the address, so that a taken port is known before anything starts. Raises AddressInUseError."""
         self._process = process
         self._socket = _bound(settings)
         host, port = self._socket.getsockname()[:2]
         self.address: Final = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         config = uvicorn.Config(
-            operations_app(process),
+            operations_app(process, watch),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -66,7 +67,7 @@ class OperationsServer:
         self._socket.close()
 
 
-def operations_app(process: Process) -> Litestar:
+def operations_app(process: Process, watch: StallWatch) -> Litestar:
     """Return the ASGI application of a process's operations address."""
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=process.registry)
@@ -77,7 +78,8 @@ def operations_app(process: Process) -> Litestar:
 
     @get("/readyz", media_type=MediaType.TEXT, sync_to_thread=True)
     def readyz() -> Response[str]:
-        reason = process.not_ready()
+        # The watch first: what a process hangs in may be what it would be asked about.
+        reason = watch.complaint() or process.not_ready()
         return Response("ready\n") if reason is None else Response(f"not ready: {reason}\n", status_code=503)
 
     @get("/metrics", sync_to_thread=True)

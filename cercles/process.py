@@ -5,6 +5,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from schemas.headway import Headway
+
 
 class Process(Protocol):
     """One process: the gateway, a worker, a sink, the exporter, a reader or the clock.
@@ -21,6 +23,11 @@ class Process(Protocol):
     @property
     def registry(self) -> CollectorRegistry:
         """Its own metrics; never the library's global registry."""
+        ...
+
+    @property
+    def headway(self) -> Headway:
+        """What it notes of its work, at least every few seconds; noting nothing for long is a stall, and ends it."""
         ...
 
     def not_ready(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Runs one process: logs, signals, operations address, exit code."""
+"""Runs one process: logs, signals, operations address, stall watch, exit code."""
 
 import signal
 import sys
@@ -16,6 +16,7 @@ from cercles.operations import AddressInUseError, OperationsServer
 from cercles.process import Process
 from cercles.settings import LogSettings, OperationsSettings
 from cercles.settings_faults import explain
+from cercles.stall_watch import StallWatch
 from schemas.failure_points import FailurePointsError, arm_from_environment
 
 log = structlog.get_logger(__name__)
@@ -24,8 +25,8 @@ log = structlog.get_logger(__name__)
 def run_process(name: str, make: Callable[[], Process]) -> int:
     """Make the process from the environment, run it until SIGTERM or SIGINT, and return the exit code.
 
-    0: stopped when asked to. 1: it failed; the last line of the log says why. 2: a setting is wrong; standard error
-    names the variables.
+    0: stopped when asked to. 1: it failed, or stood still; the last line of the log says why. 2: a setting is wrong;
+    standard error names the variables.
     """
     try:
         configure_logs(LogSettings())
@@ -44,18 +45,22 @@ def run_process(name: str, make: Callable[[], Process]) -> int:
         log.warning("failure_points_armed", process=name, points=armed)
     stop = threading.Event()
     _stop_on_signals(stop)
+    watch = StallWatch(process, operations.stall_seconds_max, stop)
     try:
-        with OperationsServer(process, operations):
+        with OperationsServer(process, operations, watch):
+            watch.start()
             process.run(stop)
     except AddressInUseError as error:
         log.error("process_ended", process=name, reason=str(error))  # noqa: TRY400 - says all there is to say
         return EXIT_FAILED
     except Exception as error:
         log.exception("process_failed", process=name)
-        log.error("process_ended", process=name, reason=_reason(error))  # noqa: TRY400 - the trace stands above it
+        reason = watch.verdict or _reason(error)
+        log.error("process_ended", process=name, reason=reason)  # noqa: TRY400 - the trace stands above it
         return EXIT_FAILED
-    if not stop.is_set():
-        log.error("process_ended", process=name, reason="it returned although nobody asked it to stop")
+    if watch.verdict is not None or not stop.is_set():
+        reason = watch.verdict or "it returned although nobody asked it to stop"
+        log.error("process_ended", process=name, reason=reason)
         return EXIT_FAILED
     log.info("process_stopped", process=name)
     return EXIT_CLEAN

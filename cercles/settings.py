@@ -9,13 +9,18 @@ from schemas.topics import PARTITIONS_DEFAULT
 
 
 class OperationsSettings(BaseSettings):
-    """`CERCLES_OPERATIONS_…`: where a process answers `/healthz`, `/readyz` and `/metrics`."""
+    """`CERCLES_OPERATIONS_…`: where a process answers `/healthz`, `/readyz` and `/metrics`, and when it gives up."""
 
     model_config = SettingsConfigDict(env_prefix="CERCLES_OPERATIONS_", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="Address on which each process serves health and metrics")
     port: int = Field(
         default=0, ge=0, le=65535, description="Port of health and metrics; 0: a free one, which the log then names"
+    )
+    stall_seconds_max: float = Field(
+        default=120.0,
+        ge=1,
+        description="Longest time without progress while there is something to do, before the process ends",
     )
 
 

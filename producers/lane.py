@@ -37,6 +37,9 @@ RECONNECT_SECONDS: Final = 0.5
 METADATA_SECONDS: Final = 5.0
 """How often the brokers are asked for metadata, also without traffic: it shows that they are there."""
 
+TURN_SECONDS_MAX: Final = 1.0
+"""Longest that the lane waits for a publication before it looks around."""
+
 SILENCE_SECONDS_MAX: Final = 15.0
 """Without a word from any broker for so long, the producer is given up."""
 
@@ -55,6 +58,8 @@ class Lane:
         self, connection: KafkaConnection, topics: Sequence[str], seconds_max: float, connections: Counter
     ) -> None:
         self.away: str | None = "the first connection to a broker is still being made"
+        self.turns = 0
+        """Counts what the lane does; it waits for nothing but brokers, each time in bounded time."""
         self._heard_at = self._connected_at = self._acknowledged_at = time.monotonic()
         self._connections = connections
         self._connection = connection
@@ -99,7 +104,9 @@ class Lane:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self.turns += 1
             try:
+                self._drop_queued()
                 producer = self._connected()
                 if producer is None:
                     self._stopping.wait(RECONNECT_SECONDS)
@@ -109,19 +116,20 @@ class Lane:
                 finally:
                     self._set_away(STOPPING if self._stopping.is_set() else "the brokers are being connected to anew")
                     self._discard(producer)
-                    self._drop_queued()
             except Exception:  # whatever it was, the next attempt starts afresh, and the log has it
                 log.exception("publishing_lane_failed")
                 self._stopping.wait(RECONNECT_SECONDS)
         self._set_away(STOPPING)
+        self._drop_queued()
 
     def _serve(self, producer: KafkaProducer) -> None:
         self._suspect.clear()
         self._connected_at = time.monotonic()
         self._set_away(None)
         while not self._suspect.is_set():
+            self.turns += 1
             try:
-                publication = self._queue.get(not self._stopping.is_set(), timeout=METADATA_SECONDS)
+                publication = self._queue.get(not self._stopping.is_set(), timeout=TURN_SECONDS_MAX)
             except queue.Empty:
                 if self._stopping.is_set() or self.silence_seconds() > SILENCE_SECONDS_MAX:
                     return
@@ -130,7 +138,7 @@ class Lane:
                 self._hand_over(producer, publication)
 
     def _drop_queued(self) -> None:
-        """Give those who still queue their answer now: nothing is taken on while the brokers are away."""
+        """Give those who still queue their answer now, and who came just before the brokers were known to be away."""
         while not self._queue.empty():
             publication = self._queue.get()
             if publication is not None:

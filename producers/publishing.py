@@ -75,6 +75,8 @@ class Publisher:
         self._lock = threading.Lock()
         self._events_in_flight = 0
         self._bytes_in_flight = 0
+        self._number = 0
+        self._numbers: dict[Publication, int] = {}
         self._lane = Lane(connection, topics, self._bounds.seconds_max, metrics.connections)
 
     def start(self) -> None:
@@ -88,6 +90,17 @@ class Publisher:
     def not_ready(self) -> str | None:
         """Return why nothing can be written just now, or None."""
         return self._lane.away
+
+    def under_way(self) -> dict[str, int]:
+        """Return what must move on, by name: the lane with its turns, and the oldest publication with its number.
+
+        An outage of the brokers stops neither: the lane goes on asking for them, and publications fail at their
+        deadlines.
+        """
+        with self._lock:
+            oldest = next(iter(self._numbers.values()), None)
+        lane = {"publishing lane": self._lane.turns}
+        return lane if oldest is None else lane | {"oldest publication": oldest}
 
     @property
     def in_flight(self) -> tuple[int, int]:
@@ -129,6 +142,8 @@ class Publisher:
             full = events > self._bounds.events_max or size > self._bounds.bytes_max
             if not full:
                 self._set_in_flight(events, size)
+                self._number += 1
+                self._numbers[publication] = self._number
         if full:
             self._metrics.count_failure("full")
             raise TooMuchInFlightError("too many events wait for the broker already")
@@ -153,6 +168,7 @@ class Publisher:
             self._set_in_flight(
                 self._events_in_flight - len(publication.records), self._bytes_in_flight - publication.size_bytes
             )
+            del self._numbers[publication]
         if publication.failed:
             return
         self._lane.acknowledged()

@@ -18,6 +18,7 @@ from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
 from readers.snapshots import Snapshots, open_engine
 from readers.waiting import Waiting
+from schemas.headway import Headway
 from schemas.listening import listen
 from schemas.tables import (
     DAY_TOTALS,
@@ -56,6 +57,7 @@ class ReaderProcess:
 
     def __init__(self, settings: ReaderSettings) -> None:
         """Prepare everything and open nothing. Raises ValueError for a database URL that cannot be read from."""
+        self.headway = Headway()
         self._settings = settings
         self._metrics = ReaderMetrics()
         self.registry: CollectorRegistry = self._metrics.registry
@@ -108,7 +110,8 @@ class ReaderProcess:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not stop.is_set() and not serving.done():  # noqa: ASYNC110 - a thread's event cannot be awaited
+        while not stop.is_set() and not serving.done():
+            self.headway.note(self._snapshots.under_way())
             await asyncio.sleep(_STOP_POLL_SECONDS)
         waiting.stop()
         server.should_exit = True

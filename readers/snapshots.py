@@ -4,6 +4,7 @@ The engine is a synchronous one, used in a few threads: the driver of SQLite has
 both databases is worth more than the threads cost.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,9 @@ class Snapshots:
         self._engine = engine
         self._metrics = metrics
         self._threads = anyio.CapacityLimiter(at_once)
+        self._lock = threading.Lock()
+        self._number = 0
+        self._under_way: dict[int, None] = {}
         self._outstanding = 0
         self._outstanding_max = at_once + queued_max
 
@@ -113,8 +117,21 @@ class Snapshots:
 
     def read_here(self, question: Callable[[Connection], _Answer]) -> _Answer:
         """Return what `question` answers from one snapshot, in the calling thread."""
-        with self._engine.begin() as connection:
-            return question(connection)
+        with self._lock:
+            self._number = number = self._number + 1
+            self._under_way[number] = None
+        try:
+            with self._engine.begin() as connection:
+                return question(connection)
+        finally:
+            with self._lock:
+                del self._under_way[number]
+
+    def under_way(self) -> dict[str, int]:
+        """Return the number of the oldest read under way, by name, or nothing."""
+        with self._lock:
+            oldest = next(iter(self._under_way), None)
+        return {} if oldest is None else {"oldest read": oldest}
 
     def _count(self, change: int) -> None:
         self._outstanding += change

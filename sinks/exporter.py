@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from schemas.headway import Headway
 from sinks.campaign_metrics import families
 from sinks.database import DatabaseErrors, reading_engine
 from sinks.metrics import ExporterMetrics
@@ -21,6 +22,8 @@ SCRAPE_WAIT_SECONDS_MAX: Final = 5
 """How long a scrape waits for another one to end; then it fails, so that scrapes can't pile up."""
 
 CLOSE_SECONDS_MAX: Final = 3
+TURN_SECONDS: Final = 1.0
+"""How often to look whether scrapes end."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +40,7 @@ class CampaignCollector(Collector):
         self._metrics = metrics
         self._top_campaigns = top_campaigns
         self._one_at_a_time = threading.Lock()
+        self._number = 0
         self.reason: str | None = None
         """Why the last scrape failed, or None."""
 
@@ -57,10 +61,15 @@ class CampaignCollector(Collector):
         )
         yield from found or ()
 
+    def under_way(self) -> dict[str, int]:
+        """Return the number of the scrape under way, by name, or nothing."""
+        return {"scrape": self._number} if self._one_at_a_time.locked() else {}
+
     def _read(self) -> list[Metric] | None:
         if not self._one_at_a_time.acquire(timeout=SCRAPE_WAIT_SECONDS_MAX):
             self._fail("another scrape has not ended yet")
             return None
+        self._number += 1
         try:
             with self._engine.begin() as connection:
                 found = families(connection, top_campaigns=self._top_campaigns)
@@ -86,6 +95,7 @@ class ExporterProcess:
     def __init__(self, settings: ExporterSettings) -> None:
         self._settings = settings
         self.registry = CollectorRegistry()
+        self.headway = Headway()
         self._engine = reading_engine(settings.database.url.get_secret_value())
         self._collector = CampaignCollector(
             self._engine, ExporterMetrics(self.registry), top_campaigns=settings.top_campaigns
@@ -114,7 +124,8 @@ class ExporterProcess:
         self._bound.set()
         log.info("campaign_metrics_served", address=self._address)
         try:
-            stop.wait()
+            while not stop.wait(TURN_SECONDS):
+                self.headway.note(self._collector.under_way())
         finally:
             server.shutdown()
             server.server_close()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import kafka.errors
@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from schemas.failure_points import reach
+from schemas.headway import Headway
 from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks import migrate, positions
 from sinks.apply import Outcome, apply
@@ -22,9 +23,6 @@ from sinks.positions import TopicPartition
 from sinks.records import Batch, Record
 from sinks.retries import Retries
 from sinks.settings import SinkSettings
-
-STALL_SECONDS_MAX: Final = 60
-"""A turn of the loop that takes longer makes the sink not ready."""
 
 Cause = Literal["broker", "database", "schema"]
 
@@ -44,21 +42,19 @@ class SinkProcess:
     def __init__(self, settings: SinkSettings) -> None:
         self._settings = settings
         self.registry = CollectorRegistry()
+        self.headway = Headway()
         self._metrics = SinkMetrics(self.registry)
         self._retries = Retries(
             delay_seconds_max=settings.retry_delay_seconds_max, outage_seconds_max=settings.outage_seconds_max
         )
         self._reason: str | None = "it is starting"
-        self._turned_at = time.monotonic()
         self._looked_at = 0.0
+        self._ends: dict[TopicPartition, int] = {}
         self._newest: dict[TopicPartition, float] = {}
         self._holes: dict[TopicPartition, int] = {}
 
     def not_ready(self) -> str | None:
         """Return why nothing can be applied just now, or None."""
-        idle = time.monotonic() - self._turned_at
-        if idle > STALL_SECONDS_MAX:
-            return f"it has been busy with one thing for {idle:.0f} s"
         return self._reason
 
     def run(self, stop: threading.Event) -> None:
@@ -67,7 +63,6 @@ class SinkProcess:
         Raises HopelessError when a person must decide, the last error of an outage that lasted too long, and any other
         that trying again can't cure.
         """
-        self._turned_at = time.monotonic()
         engine = writing_engine(self._settings.database.url.get_secret_value())
         try:
             while not stop.is_set():
@@ -85,7 +80,6 @@ class SinkProcess:
         """Return a consumer that has asked to join the group, once tables, broker and topics are there."""
         consumer: Consumer | None = None
         while not stop.is_set():
-            self._turned_at = time.monotonic()
             try:
                 if consumer is None:
                     migrate.check(self._settings.database.url.get_secret_value())
@@ -107,7 +101,6 @@ class SinkProcess:
 
     def _work(self, consumer: Consumer, engine: Engine, stop: threading.Event) -> None:
         while not stop.is_set():
-            self._turned_at = time.monotonic()
             try:
                 self._turn(consumer, engine, stop)
             except StalePositionError as error:
@@ -145,6 +138,8 @@ class SinkProcess:
             consumer.unplace(found)
             raise
         self._look_around(consumer, engine)
+        if not found:
+            self.headway.note(self._waiting(consumer.positions()))
 
     def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
         position = consumer.positions().get(place)
@@ -164,6 +159,15 @@ class SinkProcess:
         self._count(batch, outcome, time.monotonic() - started)
         self._newest[place] = records[-1].timestamp / 1000
         consumer.applied(place, batch.next_offset)
+        self.headway.note({})
+
+    def _waiting(self, places: Mapping[TopicPartition, int]) -> dict[str, int]:
+        """Return where the partitions stand of which the topic is known to hold more."""
+        return {
+            f"{place.topic}, partition {place.partition}": position
+            for place, position in places.items()
+            if position < self._ends.get(place, 0)
+        }
 
     def _count(self, batch: Batch, outcome: Outcome, seconds: float) -> None:
         metrics = self._metrics
@@ -191,7 +195,7 @@ class SinkProcess:
         if now - self._looked_at < self._settings.lag_seconds:
             return
         positions.read(engine, consumer.positions(), consumer.topic_ids())
-        ends = consumer.end_offsets()
+        self._ends = ends = consumer.end_offsets()
         consumer.commit()
         places = consumer.positions()
         for place in self._newest.keys() - places.keys():
@@ -220,6 +224,7 @@ class SinkProcess:
     def _wait(self, stop: threading.Event, cause: Cause, error: Exception) -> None:
         """Wait before the next attempt. Raises the error itself when this has gone on for too long."""
         seconds = self._retries.delay_seconds(error)
+        self.headway.note({})  # an outage has a bound of its own
         self._metrics.retries.labels(cause).inc()
         self._reason = f"{cause} in the way: {error}"
         log.warning("sink_waits", cause=cause, seconds=round(seconds, 2), reason=str(error))

@@ -73,9 +73,6 @@ class WorkerMetrics:
         self.checkpoint_bytes = Gauge(
             "cercles_worker_checkpoint_bytes", "Size of the last checkpoint", ["partition"], registry=registry
         )
-        self.stalled_seconds = Gauge(
-            "cercles_worker_stalled_seconds", "Time since the last progress, while there is lag", registry=registry
-        )
 
     def forget_partition(self, partition: int) -> None:
         """Drop the series of a partition that is another worker's now."""

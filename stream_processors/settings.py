@@ -42,9 +42,6 @@ class WorkerSettings(BaseSettings):
     log_check_interval_seconds: float = Field(
         default=15.0, gt=0, description="How often to ask whether the log is still the same topic"
     )
-    stall_seconds_max: float = Field(
-        default=120.0, gt=0, description="Longest time without progress while there is lag, before the process ends"
-    )
     stop_seconds_max: float = Field(
         default=8.0, gt=0, description="Longest wait, when stopping, for what is being done to be finished"
     )

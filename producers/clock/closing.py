@@ -42,11 +42,13 @@ class Closing:
         *,
         republish_after: timedelta,
         now: Callable[[], datetime],
+        on_page: Callable[[], None],
     ) -> None:
         self._deadlines = deadlines
         self._publishing = publishing
         self._republish_after = republish_after
         self._now = now
+        self._on_page = on_page
         self._said_at: dict[Deadline, datetime] = {}
         self.due = 0
 
@@ -60,6 +62,7 @@ class Closing:
         due: set[Deadline] = set()
         appended = 0
         for page in self._deadlines.passed(now):
+            self._on_page()
             due.update(page)
             unsaid = [deadline for deadline in page if self._is_to_be_said(deadline, now)]
             if not unsaid:

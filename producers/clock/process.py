@@ -1,6 +1,7 @@
 """The clock as a process: a look at the deadlines every few seconds."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,11 @@ from producers.clock.deadlines import StoredDeadlines, deadlines_engine
 from producers.metrics import ClockMetrics
 from producers.publishing import BrokerAwayError, Publisher, PublishingBounds
 from producers.settings import ClockSettings
+from schemas.headway import Headway
 from schemas.topics import LOG
+
+TURN_SECONDS: Final = 1.0
+"""How often to look, between two looks at the deadlines, whether the publisher is well."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +30,7 @@ class ClockProcess:
 
     def __init__(self, settings: ClockSettings) -> None:
         self.registry = CollectorRegistry()
+        self.headway = Headway()
         self._settings = settings
         self._metrics = ClockMetrics(self.registry)
         self._publisher = Publisher(
@@ -47,15 +53,25 @@ class ClockProcess:
             self._publisher,
             republish_after=timedelta(seconds=self._settings.republish_after_seconds),
             now=lambda: datetime.now(UTC),
+            on_page=self._note,
         )
         self._publisher.start()
         try:
             while not stop.is_set():
                 self._look(closing)
-                stop.wait(self._settings.interval_seconds)
+                self._wait(stop)
         finally:
             self._publisher.close()
             engine.dispose()
+
+    def _wait(self, stop: threading.Event) -> None:
+        until = time.monotonic() + self._settings.interval_seconds
+        while (left_seconds := until - time.monotonic()) > 0 and not stop.is_set():
+            self._note()
+            stop.wait(min(left_seconds, TURN_SECONDS))
+
+    def _note(self) -> None:
+        self.headway.note(self._publisher.under_way())
 
     def _look(self, closing: Closing) -> None:
         try:

@@ -11,6 +11,7 @@ from producers.gateway.server import BACKLOG, Server
 from producers.metrics import GatewayMetrics
 from producers.publishing import Publisher, PublishingBounds
 from producers.settings import GatewaySettings
+from schemas.headway import Headway
 from schemas.listening import listen, tcp
 from schemas.topics import DEAD_LETTERS, LOG
 
@@ -24,6 +25,7 @@ class GatewayProcess:
 
     def __init__(self, settings: GatewaySettings, listening: socket.socket | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.headway = Headway()
         self._settings = settings
         self._metrics = GatewayMetrics(self.registry)
         self._socket = None if listening is None else tcp(listening)
@@ -61,7 +63,10 @@ class GatewayProcess:
         if self._socket is None:
             raise RuntimeError("bind() left no socket")
         self._server = Server(
-            make_app(self._settings, self._publisher, self._metrics), self._settings.requests_max, stop
+            make_app(self._settings, self._publisher, self._metrics),
+            self._settings.requests_max,
+            stop,
+            each_tick=lambda: self.headway.note(self._publisher.under_way()),
         )
         self._publisher.start()
         log.info("gateway_listening", host=host, port=port, url=f"http://{host}:{port}")

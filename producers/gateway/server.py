@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import uvicorn
@@ -20,7 +20,9 @@ CONNECTIONS_PER_REQUEST: Final = 4
 class Server(uvicorn.Server):
     """uvicorn, stopped by an event of ours instead of by signals, which belong to whoever runs the process."""
 
-    def __init__(self, app: ASGIApp, requests_max: int, stop: threading.Event) -> None:
+    def __init__(
+        self, app: ASGIApp, requests_max: int, stop: threading.Event, *, each_tick: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -39,6 +41,7 @@ class Server(uvicorn.Server):
             )
         )
         self._stop = stop
+        self._each_tick = each_tick
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,5 +50,6 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look, ten times a second, whether to stop."""
+        self._each_tick()
         self.should_exit = self.should_exit or self._stop.is_set()
         return await super().on_tick(counter)

@@ -17,13 +17,13 @@ from kafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
+from schemas.headway import Headway
 from schemas.topics import LOG
 from stream_processors.metrics import WorkerMetrics
 from stream_processors.settings import WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
 from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.lane import Lane, LaneSetting
-from stream_processors.shell.liveness import Liveness
 from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
 from stream_processors.shell.outputs import OutputProducer
 
@@ -103,11 +103,11 @@ class WorkerProcess:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.registry = CollectorRegistry()
+        self.headway = Headway()
         self._settings = settings
         self._metrics = WorkerMetrics(self.registry)
         self._lanes: _Lanes | None = None
         self._application: Any = None
-        self._liveness = Liveness(settings.stall_seconds_max)
         self._waiting_for = "joining the group"
 
     def not_ready(self) -> str | None:
@@ -116,7 +116,7 @@ class WorkerProcess:
         if lanes is None or application is None or not application.consumer_generation_id:
             return self._waiting_for
         aligning = sorted(lane.partition for lane in lanes.lanes.values() if lane.aligning)
-        return f"aligning partitions {aligning}" if aligning else self._liveness.complaint()
+        return f"aligning partitions {aligning}" if aligning else None
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
@@ -180,6 +180,7 @@ class WorkerProcess:
             except KafkaError as error:
                 if time.monotonic() > until:
                     raise
+                self.headway.note({})
                 self._waiting_for = f"no broker answers at {self._settings.kafka.bootstrap_servers}"
                 _log.warning("broker_away", reason=f"{type(error).__name__}: {error}")
             await asyncio.to_thread(stop.wait, _BROKER_WAIT_SECONDS)
@@ -217,10 +218,10 @@ class WorkerProcess:
                 await asyncio.wait_for(producer.stop(), 1.0)
 
     async def _measure(self, application: Any, lanes: _Lanes) -> None:
-        """Measure the lag, again and again. Raises StalledError, and LogDoesNotFitError should the log lose its end."""
+        """Measure the lag, and what waits, again and again. Raises LogDoesNotFitError should the log lose its end."""
         while True:
             await asyncio.sleep(_LAG_SECONDS)
-            lag_sum, progress = 0, 0
+            waiting: dict[str, int] = {}
             for source in application.consumer.assignment():
                 end = application.consumer.highwater(source)
                 if not end:
@@ -232,16 +233,17 @@ class WorkerProcess:
                     (first, end) = (await log_ranges(self._settings.kafka, [source.partition]))[source.partition]
                     check_range(source.partition, first, end, lane.acknowledged_end)
                 lane.tick(end)
-                lag_sum += self._note_lag(lane, end - lane.acknowledged_end)
-                progress += lane.next_offset + lane.acknowledged_end
+                lag = end - lane.acknowledged_end
+                self._show_lag(lane, lag)
+                if lag > 0:
+                    waiting[f"progress of partition {lane.partition}"] = lane.progress
             self._metrics.aligning.set(sum(lane.aligning for lane in lanes.lanes.values()))
-            self._metrics.stalled_seconds.set(self._liveness.note(lag_sum, progress))
+            self.headway.note(waiting)
 
-    def _note_lag(self, lane: Lane, lag: int) -> int:
+    def _show_lag(self, lane: Lane, lag: int) -> None:
         age_seconds = time.time() - lane.newest_timestamp_ms / 1000 if lag and lane.newest_timestamp_ms else 0.0
         self._metrics.lag_events.labels(str(lane.partition)).set(lag)
         self._metrics.lag_seconds.labels(str(lane.partition)).set(max(0.0, age_seconds))
-        return lag
 
     async def _watch_log(self, log_id: str) -> None:
         """Look now and then whether the log is still the one that was folded. Raises LogDoesNotFitError."""

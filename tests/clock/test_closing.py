@@ -49,6 +49,11 @@ class Hands:
 
     def __init__(self) -> None:
         self.now = NOON
+        self.pages = 0
+
+    def note_page(self) -> None:
+        """Count a page of deadlines."""
+        self.pages += 1
 
     def __call__(self) -> datetime:
         return self.now
@@ -65,7 +70,7 @@ def hands() -> Hands:
 
 
 def a_clock(deadlines: FakeDeadlines, log: FakeLog, hands: Hands) -> Closing:
-    return Closing(deadlines, log, republish_after=timedelta(minutes=1), now=hands)
+    return Closing(deadlines, log, republish_after=timedelta(minutes=1), now=hands, on_page=hands.note_page)
 
 
 def test_a_close_is_a_record_of_the_log_keyed_by_its_campaign(log: FakeLog, hands: Hands) -> None:
@@ -84,6 +89,7 @@ def test_every_campaign_that_is_due_is_closed_once(log: FakeLog, hands: Hands) -
     clock = a_clock(FakeDeadlines(FILM, BOOK), log, hands)
     assert [clock.look(), clock.look()] == [2, 0]
     assert clock.due == 2
+    assert hands.pages == 4, "each page is a sign of life: two of them, at both looks"
     assert {event.data.campaign_id for event in log.events()} == {"film", "book"}
 
 

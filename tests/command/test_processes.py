@@ -20,15 +20,17 @@ from cercles.processes import DESCRIPTIONS
 WAIT_SECONDS_MAX = 15
 
 FAKE = """
-    import sys, threading
+    import sys, threading, time
     import structlog
     from prometheus_client import CollectorRegistry, Counter
     from cercles.running import run_process
+    from schemas.headway import Headway
 
     class Fake:
         name = "fake"
         def __init__(self):
             self.registry = CollectorRegistry()
+            self.headway = Headway()
             Counter("cercles_fake_things_total", "Things", registry=self.registry).inc(3)
             self.reason = "it is {reason}"
         def not_ready(self):

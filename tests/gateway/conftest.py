@@ -41,7 +41,8 @@ def running(chosen: GatewaySettings) -> Generator[RunningGateway]:
     registry, log, stop = CollectorRegistry(), FakeLog(), threading.Event()
     listening = listen("127.0.0.1", 0, BACKLOG)
     host, port = listening.getsockname()[:2]
-    server = Server(make_app(chosen, log, GatewayMetrics(registry)), chosen.requests_max, stop)
+    app = make_app(chosen, log, GatewayMetrics(registry))
+    server = Server(app, chosen.requests_max, stop, each_tick=lambda: None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

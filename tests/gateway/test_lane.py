@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from kafka.future import Future
 from prometheus_client import CollectorRegistry
 
 from producers import lane
+from producers.lane import Lane
 from producers.metrics import PublisherMetrics
 from producers.publishing import BrokerAwayError, Publisher, PublishingBounds, Record
 from schemas.connections import KafkaConnection
+from schemas.headway import Headway
 from tests.gateway.test_publisher import wait_until
 
 RECORD = Record("topic", b"key", b"value")
@@ -207,3 +210,89 @@ def test_nothing_is_published_after_the_end(monkeypatch: pytest.MonkeyPatch) -> 
         assert publisher.publish_and_wait([]) == []
     with pytest.raises(BrokerAwayError):
         publisher.publish_and_wait([RECORD])
+
+
+class HangingProducer(ProducerStub):
+    """Never returns from `send`, until it is let go."""
+
+    go_on = threading.Event()
+
+    def send(self, *_: object, **__: object) -> Future:
+        """Hang."""
+        self.go_on.wait()
+        return super().send()
+
+
+def made_within(publisher: Publisher, seconds: float) -> bool:
+    """Note what is under way, again and again; return whether that was headway."""
+    headway = Headway()
+    headway.note(publisher.under_way())
+    until = time.monotonic() + seconds
+    while headway.made == 1 and time.monotonic() < until:
+        time.sleep(0.02)
+        headway.note(publisher.under_way())
+    return headway.made > 1
+
+
+def test_an_idle_lane_makes_headway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks around at least every second."""
+    with publisher_with(AnsweringProducer, monkeypatch) as publisher:
+        wait_until(lambda: publisher.not_ready() is None)
+        assert made_within(publisher, 10)
+        publisher.publish_and_wait([RECORD])
+        assert made_within(publisher, 10)
+
+
+def test_a_lane_that_hangs_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although everybody who waits is answered in time."""
+    HangingProducer.go_on.clear()
+    with publisher_with(HangingProducer, monkeypatch) as publisher:
+        wait_until(lambda: publisher.not_ready() is None)
+        with pytest.raises(BrokerAwayError):
+            publisher.publish_and_wait([RECORD])
+        assert publisher.under_way()["oldest publication"] == 1
+        assert not made_within(publisher, lane.TURN_SECONDS_MAX * 3)
+        HangingProducer.go_on.set()
+        assert made_within(publisher, 10)
+
+
+def test_a_publication_that_is_never_settled_is_no_headway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the lane goes on, and later ones are settled."""
+
+    class LosingProducer(AnsweringProducer):
+        def send(self, *what: object, **_: object) -> Future:
+            return Future() if what[1] == b"lost" else super().send()
+
+    with publisher_with(LosingProducer, monkeypatch) as publisher:
+        wait_until(lambda: publisher.not_ready() is None)
+        with pytest.raises(BrokerAwayError):
+            publisher.publish_and_wait([Record("topic", b"key", b"lost")])
+        wait_until(lambda: ProducerStub.made == 2 and publisher.not_ready() is None)
+        publisher.publish_and_wait([RECORD])
+        assert not made_within(publisher, lane.TURN_SECONDS_MAX * 3)
+
+
+def test_an_outage_is_headway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in flight has failed at its deadline; the lane goes on asking for brokers."""
+    with publisher_with(ProducerStub, monkeypatch) as publisher:
+        wait_until(lambda: publisher.not_ready() is None)
+        monkeypatch.setattr(Lane, "_within_reach", lambda _: False)
+        with pytest.raises(BrokerAwayError):
+            publisher.publish_and_wait([RECORD])
+        wait_until(lambda: "within reach" in (publisher.not_ready() or ""))
+        assert "oldest publication" not in publisher.under_way()
+        assert made_within(publisher, 10)
+
+
+def test_what_comes_just_as_the_brokers_go_away_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passed the look at whether they are there, and is queued when nobody serves the queue any more."""
+    with publisher_with(AnsweringProducer, monkeypatch) as publisher:
+        wait_until(lambda: publisher.not_ready() is None)
+        monkeypatch.setattr(Lane, "_within_reach", lambda _: False)
+        publisher._lane._suspect.set()
+        publisher._lane._queue.put(None)
+        wait_until(lambda: "within reach" in (publisher.not_ready() or ""))
+        publisher._lane.away = None
+        with pytest.raises(BrokerAwayError):
+            publisher.publish_and_wait([RECORD])
+        wait_until(lambda: publisher.in_flight == (0, 0))

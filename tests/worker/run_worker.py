@@ -3,10 +3,12 @@
 import signal
 import threading
 
-from stream_processors.settings import WorkerSettings
-from stream_processors.shell.process import WorkerProcess
+stop = threading.Event()
+# Before the rest is imported, which takes a while: a test may stop a worker that is still starting.
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+from stream_processors.settings import WorkerSettings  # noqa: E402
+from stream_processors.shell.process import WorkerProcess  # noqa: E402
 
 if __name__ == "__main__":
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     WorkerProcess(WorkerSettings()).run(stop)
