@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from schemas.topics import UPDATES
 from sinks.positions import TopicPartition
@@ -36,6 +36,10 @@ class FakeConsumer:
         """Return where the partition stands."""
         return {PLACE: self.position}
 
+    def topic_ids(self) -> Mapping[str, str]:
+        """Return Kafka's id of the topic."""
+        return {UPDATES.name: "topic"}
+
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """Return where its topic ends."""
         return {PLACE: self.end}
@@ -65,8 +69,8 @@ class Turning:
 
 
 @pytest.fixture
-def turning() -> Turning:
-    return Turning(create_engine("sqlite://"))
+def turning(engine: Engine) -> Turning:
+    return Turning(engine)
 
 
 def test_a_turn_that_finds_nothing_to_do_is_headway(turning: Turning) -> None:

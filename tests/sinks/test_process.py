@@ -210,7 +210,7 @@ def test_an_outage_that_lasts_too_long_ends_the_sink(migrated_url: str) -> None:
     sink = RunningSink(sink_settings("127.0.0.1:1", migrated_url, outage_seconds_max=1))
     assert "no broker answers" in str(sink.ended())
     retries = sink.value("cercles_sink_retries_total", cause="broker") or 0
-    assert retries >= 2
+    assert retries >= 1
     assert sink.process.headway.made == retries, "the outage has a bound of its own: it is no stall"
 
 
