@@ -12,7 +12,7 @@ VENV := .venv/bin
 ARGS ?=
 
 .PHONY: help demo up test faults coverage check lock clean format environment environment-dev
-.PHONY: check-style check-types check-imports check-schemas check-settings check-topics
+.PHONY: check-style check-types check-imports check-schemas check-reference
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -37,7 +37,7 @@ coverage: environment-dev ## Check that the ledger's example tests reach every b
 mutants: environment-dev ## Change the ledger in 2,000 small ways and check that its example tests notice each one
 	@sh ops/mutants.sh $(ARGS)
 
-check: check-style check-types check-imports check-schemas check-settings check-topics ## Run everything that needs no test run: linters, types, layering, generated files
+check: check-style check-types check-imports check-schemas check-reference ## Run everything that needs no test run: linters, types, layering, generated files
 
 format: environment-dev ## Format the code and mend what the linter can mend
 	@$(VENV)/python -m ruff format .
@@ -68,9 +68,7 @@ check-imports: environment-dev
 
 check-schemas: environment-dev
 	@$(VENV)/python -m schemas.export --check
+	@$(VENV)/python -m schemas.asyncapi --check
 
-check-settings: environment-dev
-	@$(VENV)/python -m cercles.settings_table --check
-
-check-topics: environment-dev
-	@$(VENV)/python -m schemas.topics_page --check
+check-reference: environment-dev
+	@$(VENV)/python -m cercles.reference --check

@@ -6,7 +6,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsError
 
-TABLE = "docs/settings.md"
+TABLE = "docs/reference/settings.md"
 
 
 def explain(fault: ValidationError | SettingsError) -> list[str]:

@@ -27,6 +27,21 @@ _OFFSET: Final = "cercles-offset"
 _SHA256: Final = "cercles-value-sha256"
 _OWN: Final = "cercles-"
 
+HEADERS: Final = {
+    _REASON: "Why it was refused: one of the refusal reasons of the folder that refused it",
+    _DETAIL: f"The same in words, at most {DETAIL_LENGTH_MAX} characters",
+    _CAMPAIGN: "The campaign that it names, where that could be read",
+    _EVENT: "The id of the event in it, where that could be read",
+    _SHA256: f"SHA-256 of the value, in hexadecimal digits, where it was left out: it was over {VALUE_BYTES_MAX} bytes",
+    _TOPIC: "The topic in which it stood; this and the next two are absent for what never stood on the log",
+    _PARTITION: "The partition in which it stood",
+    _OFFSET: "The offset at which it stood",
+}
+"""Our headers and what they say."""
+
+HEADERS_ALWAYS: Final = (_REASON, _DETAIL)
+"""Those that every dead letter has."""
+
 
 class Origin(Struct, frozen=True):
     """Where the refused record stands: its topic, partition and offset."""

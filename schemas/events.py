@@ -35,6 +35,8 @@ from schemas.zones import UnknownZoneError, zone
 TYPE_PREFIX: Final = "cercles."
 CONTENT_TYPE: Final = "application/cloudevents+json"
 BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
+MILESTONE_STEPS_DEFAULT: Final = [25, 50, 75]
+"""Percentages of the goal."""
 
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -76,7 +78,7 @@ class CampaignLaunchedData(Data, frozen=True, kw_only=True):
     funding_model: FundingModel = "all_or_nothing"
     goal_basis: GoalBasis = "pledged"
     milestone_steps: Annotated[list[Annotated[int, Meta(gt=0, lt=100)]], Meta(max_length=MILESTONE_STEPS_MAX)] = (
-        msgspec.field(default_factory=lambda: [25, 50, 75])
+        msgspec.field(default_factory=MILESTONE_STEPS_DEFAULT.copy)
     )
     overfunding_step: Annotated[int, Meta(gt=0, le=1000)] = 5
 

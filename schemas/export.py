@@ -17,7 +17,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from schemas.events import EVENT_TYPES
+from schemas.events import EVENT_TYPES, MILESTONE_STEPS_DEFAULT
 from schemas.money import EXPONENTS
 from schemas.updates import Progress, UnattributedReason, Update
 
@@ -65,7 +65,7 @@ _CROSS_FIELD: Final[dict[str, dict[str, Any]]] = {
 
 _FIELDS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("CampaignLaunchedData", "currency"): {"enum": sorted(EXPONENTS)},
-    ("CampaignLaunchedData", "milestone_steps"): {"uniqueItems": True},
+    ("CampaignLaunchedData", "milestone_steps"): {"uniqueItems": True, "default": MILESTONE_STEPS_DEFAULT},
     ("Totals", "unattributed"): {"propertyNames": {"enum": list(get_args(UnattributedReason))}},
 }
 """The same for one field, by the struct's and the field's name."""
@@ -77,16 +77,25 @@ def schema(type_name: str) -> dict[str, Any]:
     Raises KeyError for a type that is no record of ours.
     """
     struct = RECORD_TYPES[type_name]
-    _, components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
-    components = {name: _tidied(component) for name, component in components.items()}
+    named = components([struct], "#/$defs/{name}")
+    root = named.pop(struct.__name__)
+    return {"$schema": DIALECT, "$id": f"urn:cercles:schema:{type_name}", **root, "$defs": named}
+
+
+def components(structs: Sequence[type[msgspec.Struct]], ref_template: str) -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of every struct that these are made of, by its name.
+
+    They refer to each other by `ref_template`, in which `{name}` stands for a struct's name.
+    """
+    _, made = msgspec.json.schema_components(structs, ref_template=ref_template)
+    named: dict[str, dict[str, Any]] = {name: _tidied(component) for name, component in made.items()}
     for name, rules in _CROSS_FIELD.items():
-        if name in components:
-            components[name] |= rules
+        if name in named:
+            named[name] |= rules
     for (name, field), rules in _FIELDS.items():
-        if name in components:
-            components[name]["properties"][field] |= rules
-    root = components.pop(struct.__name__)
-    return {"$schema": DIALECT, "$id": f"urn:cercles:schema:{type_name}", **root, "$defs": components}
+        if name in named:
+            named[name]["properties"][field] |= rules
+    return named
 
 
 def _tidied(node: Any) -> Any:

@@ -8,6 +8,8 @@ growing is a rebuild.
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.events import EVENT_TYPES
+
 PARTITIONS_DEFAULT: Final = 24
 PARTITIONS_EMBEDDED: Final = 4
 EVENT_BYTES_MAX: Final = 131_072
@@ -73,3 +75,11 @@ DEAD_LETTERS: Final = Topic(
 )
 
 TOPICS: Final = (LOG, UPDATES, DEAD_LETTERS)
+"""Every topic."""
+
+RECORDS: Final[dict[str, tuple[str, ...]]] = {
+    LOG.name: tuple(EVENT_TYPES),
+    UPDATES.name: ("cercles.update", "cercles.progress"),
+    DEAD_LETTERS.name: (),
+}
+"""The types of record on each topic; a dead letter keeps whatever it was."""

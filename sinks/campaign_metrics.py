@@ -40,7 +40,7 @@ def families(connection: Connection, *, top_campaigns: int) -> list[Metric]:
         _dead_letters(connection),
         *_open_dead_letters(connection),
         *_positions(connection),
-        *_newest(connection),
+        _newest(connection),
     ]
 
 
@@ -236,7 +236,7 @@ def _positions(connection: Connection) -> Iterable[Metric]:
     return read, log
 
 
-def _newest(connection: Connection, now: Callable[[], float] = time.time) -> Iterable[Metric]:
+def _newest(connection: Connection, now: Callable[[], float] = time.time) -> Metric:
     """Each partition's last entry is found by the primary key: nothing else of a table that grows for ever is read."""
     entries, columns = ledger_entries.c, positions.c
     last = (
@@ -249,11 +249,10 @@ def _newest(connection: Connection, now: Callable[[], float] = time.time) -> Ite
     moments: list[datetime] = [
         moment for moment in connection.scalars(select(last).where(columns.topic == UPDATES.name)) if moment is not None
     ]
-    if not moments:
-        return ()
     age = GaugeMetricFamily(
         "cercles_newest_entry_age_seconds",
-        "Seconds since the newest event that changed a campaign, by the event's own time; missing before the first",
-        value=max(now() - max(moments).timestamp(), 0.0),
+        "Seconds since the newest event that changed a campaign, by the event's own time; no sample before the first",
     )
-    return (age,)
+    if moments:
+        age.add_metric((), max(now() - max(moments).timestamp(), 0.0))
+    return age

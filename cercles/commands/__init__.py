@@ -14,7 +14,7 @@ from cercles.commands.topics import topics
 from cercles.commands.up import up
 
 ON_YOUR_MACHINE = "On your machine"
-PROCESSES = "Processes (settings by environment: see docs/settings.md)"
+PROCESSES = "Processes (settings by environment: see docs/reference/settings.md)"
 OPERATIONS = "Operations"
 PROOF = "Proof and repair (docs/runbook-proof.md)"
 

@@ -25,8 +25,8 @@ def _command(name: ProcessName) -> Callable[[], None]:
 
 def _help(description: str) -> str:
     return (
-        f"{description}\n\nTakes no options: its settings are environment variables, all of them in docs/settings.md. "
-        "Serves /healthz, /readyz and /metrics on CERCLES_OPERATIONS_HOST and CERCLES_OPERATIONS_PORT. Stops cleanly "
-        "on SIGTERM and Ctrl-C.\n\nExit codes: 0 stopped when asked, 1 failed (the last line of the log says why), 2 a "
-        "setting is wrong."
+        f"{description}\n\nTakes no options: its settings are environment variables, all of them in "
+        "docs/reference/settings.md. Serves /healthz, /readyz and /metrics on CERCLES_OPERATIONS_HOST and "
+        "CERCLES_OPERATIONS_PORT. Stops cleanly on SIGTERM and Ctrl-C.\n\nExit codes: 0 stopped when asked, 1 failed "
+        "(the last line of the log says why), 2 a setting is wrong."
     )

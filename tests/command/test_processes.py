@@ -192,5 +192,5 @@ def test_every_command_has_help() -> None:
         page = runner.invoke(app, [command, "--help"])
         assert page.exit_code == 0
         assert "Usage: " in page.stdout
-    assert "docs/settings.md" in runner.invoke(app, ["gateway", "--help"]).stdout
+    assert "docs/reference/settings.md" in runner.invoke(app, ["gateway", "--help"]).stdout
     assert runner.invoke(app, []).exit_code == 2, "without a command, help is not an answer"

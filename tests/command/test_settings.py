@@ -1,12 +1,10 @@
-"""The one table of settings, and the words for settings that are wrong."""
-
-from pathlib import Path
+"""The page of the settings, and the words for settings that are wrong."""
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from cercles import settings_table
+from cercles.reference import settings as settings_page
 from cercles.settings_faults import explain
 
 
@@ -34,7 +32,7 @@ def test_what_is_missing_is_named_with_its_meaning(monkeypatch: pytest.MonkeyPat
     """And where the whole table stands."""
     [line] = faults(monkeypatch)
     assert line.startswith("CERCLES_FAKE_KEY is not set. It is needed: Who may come in.")
-    assert "docs/settings.md" in line
+    assert "docs/reference/settings.md" in line
 
 
 def test_what_is_wrong_is_shown_but_never_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +54,8 @@ def test_a_mapping_that_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_table_has_every_setting_of_every_folder() -> None:
     """Each class is in it, each variable once; secrets are marked."""
-    page = settings_table.page()
-    kinds = settings_table.settings_classes()
+    page = settings_page.page()
+    kinds = settings_page.settings_classes()
     assert {kind.__module__.partition(".")[0] for kind in kinds} == {
         "schemas",
         "cercles",
@@ -75,21 +73,5 @@ def test_the_table_has_every_setting_of_every_folder() -> None:
 def test_every_setting_says_what_it_means() -> None:
     """No row of the table ends in an empty cell."""
     assert [
-        line for line in settings_table.page().splitlines() if line.startswith("| `") and line.endswith("|  |")
+        line for line in settings_page.page().splitlines() if line.startswith("| `") and line.endswith("|  |")
     ] == []
-
-
-def test_the_page_is_what_the_classes_say(capsys: pytest.CaptureFixture[str]) -> None:
-    """Run `python -m cercles.settings_table` after changing a setting."""
-    assert settings_table.main(["--check"]) == 0, capsys.readouterr().err
-
-
-def test_a_page_that_differs_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the difference; writing it then settles the matter."""
-    monkeypatch.setattr(settings_table, "PAGE", tmp_path / "settings.md")
-    assert settings_table.main(["--check"]) == 1
-    assert "+| `CERCLES_KAFKA_BOOTSTRAP_SERVERS`" in capsys.readouterr().err
-    assert settings_table.main([]) == 0
-    assert settings_table.main(["--check"]) == 0

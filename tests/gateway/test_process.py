@@ -106,7 +106,7 @@ def test_names_of_sources_are_checked_at_the_start(name: str) -> None:
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As docs/settings.md has them."""
+    """As docs/reference/settings.md has them."""
     monkeypatch.setenv("CERCLES_GATEWAY_ADMIN_KEY", knocking.ADMIN_KEY)
     monkeypatch.setenv("CERCLES_PSEUDONYM_KEY", knocking.PSEUDONYM_KEY)
     monkeypatch.setenv("CERCLES_GATEWAY_SOURCES", f'{{"shop": {{"current": "{knocking.SOURCE_SECRET}"}}}}')

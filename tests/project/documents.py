@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic_settings import BaseSettings
 
+from cercles.reference.settings import settings_classes
 from cercles.settings_faults import variable_name
-from cercles.settings_table import settings_classes
 
 ROOT: Final = Path(__file__).parents[2]
 

@@ -1,16 +1,8 @@
-"""Writes the one table of all settings, `docs/settings.md`, from the settings classes themselves.
+"""The page of the settings, from the settings classes themselves."""
 
-python -m cercles.settings_table            write it
-python -m cercles.settings_table --check    fail when the file is not what the classes say
-"""
-
-import argparse
-import difflib
-import sys
 import types
 import typing
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
@@ -27,12 +19,11 @@ MODULES: Final = (
     "sinks.settings",
     "readers.settings",
 )
-PAGE: Final = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD: Final = """\
 # Settings
 
-Every setting is an environment variable. This page is written by `python -m cercles.settings_table` from the classes
-that read them; a check keeps it so. A *secret* is never logged nor shown in an error. Lists and mappings are JSON.
+Every setting is an environment variable. This page is written by `python -m cercles.reference` from the classes that
+read them; a check keeps it so. A *secret* is never logged nor shown in an error. Lists and mappings are JSON.
 `needed` stands where there is no default: the process that needs it ends with exit code 2 and a line that names it.
 """
 
@@ -115,32 +106,3 @@ def _form(annotation: Any) -> str:
 
 def _is_nested(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write the page, or compare it. Return 1 when it differs."""
-    parser = argparse.ArgumentParser(prog="python -m cercles.settings_table", description="Write docs/settings.md.")
-    parser.add_argument("--check", action="store_true", help="compare only; exit code 1 when the page differs")
-    check: bool = parser.parse_args(arguments).check
-    wanted = page()
-    if not check:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    found = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if found == wanted:
-        return 0
-    sys.stderr.writelines(
-        difflib.unified_diff(
-            found.splitlines(keepends=True),
-            wanted.splitlines(keepends=True),
-            "docs/settings.md",
-            "the settings classes",
-        )
-    )
-    sys.stderr.write("docs/settings.md is not what the classes say: run python -m cercles.settings_table\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
