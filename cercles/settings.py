@@ -55,10 +55,13 @@ class TopicsSettings(BaseSettings):
 
 
 class SendSettings(BaseSettings):
-    """`CERCLES_SEND_SECRET`: what `cercles send` signs with."""
+    """`CERCLES_SEND_…`: what `cercles send` and `cercles simulate` prove themselves with."""
 
     model_config = SettingsConfigDict(env_prefix="CERCLES_SEND_", frozen=True)
 
     secret: SecretStr | None = Field(
-        default=None, description="The source's secret (`whsec_…`), with which `cercles send` signs"
+        default=None, description="The source's secret (`whsec_…`), with which events are signed"
+    )
+    admin_key: SecretStr | None = Field(
+        default=None, description="The gateway's admin key, with which `cercles simulate` launches campaigns"
     )

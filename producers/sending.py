@@ -1,4 +1,5 @@
-"""Sends JSON lines of CloudEvents to a gateway: in batches, signed, and again while the gateway asks for patience.
+"""Sends JSON lines of CloudEvents to a gateway: in batches, signed, and again while the gateway asks for patience;
+launches campaigns there.
 
 Sending again is always safe: facts have ids, and a fact that is known already changes nothing.
 """
@@ -15,7 +16,7 @@ import httpx
 import msgspec
 from standardwebhooks import Webhook
 
-from schemas.events import BATCH_CONTENT_TYPE
+from schemas.events import BATCH_CONTENT_TYPE, CampaignLaunchedData
 
 EVENT_BYTES_MAX: Final = 64 * 1024
 BATCH_BYTES_MAX: Final = 1024 * 1024
@@ -109,32 +110,58 @@ def batches(lines: Iterable[Line], events_max: int = BATCH_EVENTS_DEFAULT) -> It
         yield batch
 
 
-class Sender:
-    """Posts batches to the door of one source, signed by the Standard Webhooks scheme.
+class Gateway:
+    """A gateway, to which requests are sent again while it asks for patience.
 
     httpx's transport can repeat a connection by itself, but can't wait as `Retry-After` asks; so what is repeated, and
     how often at most, stands here in one loop.
     """
 
-    def __init__(
-        self,
-        client: httpx.Client,
-        gateway_url: str,
-        source: str,
-        secret: str,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Raises ValueError for a secret that is not one of Standard Webhooks (`whsec_` and base64)."""
+    def __init__(self, client: httpx.Client, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
-        self._gateway_url = gateway_url
-        self._url = f"{gateway_url.rstrip('/')}/v1/sources/{source}/events"
+        self._url = url.rstrip("/")
+        self._sleep = sleep
         self._reached = False
+
+    def ask(self, method: str, path: str, body: bytes, headers: Callable[[], dict[str, str]]) -> httpx.Response:
+        """Send a request and return its answer, which may be a refusal. `headers` are made anew for each attempt.
+
+        Raises GatewayAwayError when the gateway can't take it now.
+        """
+        wait_seconds, why = WAIT_FIRST_SECONDS, ""
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                self._sleep(wait_seconds)
+            wait_seconds = min(WAIT_SECONDS_MAX, WAIT_FIRST_SECONDS * 2**attempt)
+            try:
+                answer = self._client.request(method, self._url + path, content=body, headers=headers())
+            except httpx.ConnectError as error:
+                why = f"{type(error).__name__}: {error}"
+                if not self._reached and attempt + 1 >= FIRST_CONNECTS_MAX:
+                    raise GatewayAwayError(f"nothing listens at {self._url} ({error})") from error
+                continue
+            except httpx.TransportError as error:
+                why = f"{type(error).__name__}: {error}"
+                continue
+            self._reached = True
+            if answer.status_code not in _PATIENCE:
+                return answer
+            why = f"HTTP {answer.status_code}"
+            wait_seconds = _asked_for(answer, wait_seconds)
+        raise GatewayAwayError(f"{self._url}{path} did not answer in {ATTEMPTS_MAX} attempts; the last: {why}")
+
+
+class Sender:
+    """Posts batches to the door of one source, signed by the Standard Webhooks scheme."""
+
+    def __init__(self, gateway: Gateway, source: str, secret: str) -> None:
+        """Raises ValueError for a secret that is not one of Standard Webhooks (`whsec_` and base64)."""
+        self._gateway = gateway
+        self._path = f"/v1/sources/{source}/events"
         try:
             self._webhook = Webhook(secret)
         except Exception as error:  # the library raises its own and binascii's
             raise ValueError(f"the secret is not one of Standard Webhooks, `whsec_` and base64: {error}") from error
-        self._sleep = sleep
 
     def send(self, batch: Sequence[Line]) -> list[Accepted]:
         """Post one batch and return where each event stands.
@@ -143,30 +170,10 @@ class Sender:
         """
         body = b"[" + b",".join(line.content for line in batch) + b"]"
         message_id = f"msg_{uuid.uuid4().hex}"
-        wait_seconds, why = WAIT_FIRST_SECONDS, ""
-        for attempt in range(ATTEMPTS_MAX):
-            if attempt:
-                self._sleep(wait_seconds)
-            wait_seconds = min(WAIT_SECONDS_MAX, WAIT_FIRST_SECONDS * 2**attempt)
-            try:
-                answer = self._client.post(self._url, content=body, headers=self._headers(message_id, body))
-            except httpx.ConnectError as error:
-                why = f"{type(error).__name__}: {error}"
-                if not self._reached and attempt + 1 >= FIRST_CONNECTS_MAX:
-                    raise GatewayAwayError(f"nothing listens at {self._gateway_url} ({error})") from error
-                continue
-            except httpx.TransportError as error:
-                why = f"{type(error).__name__}: {error}"
-                continue
-            self._reached = True
-            if answer.status_code == HTTPStatus.ACCEPTED:
-                acceptance = msgspec.json.decode(answer.content, type=_Acceptance)
-                return [Accepted(one["id"], one["position"]) for one in acceptance.accepted]
-            if answer.status_code not in _PATIENCE:
-                raise RefusedError(_refusal(answer, batch))
-            why = f"HTTP {answer.status_code}"
-            wait_seconds = _asked_for(answer, wait_seconds)
-        raise GatewayAwayError(f"{self._url} did not take the batch in {ATTEMPTS_MAX} attempts; the last: {why}")
+        answer = self._gateway.ask("POST", self._path, body, lambda: self._headers(message_id, body))
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            raise RefusedError(_refusal(answer, batch))
+        return _accepted(answer)
 
     def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         # Signed anew for every attempt: a gateway takes no signature older than five minutes.
@@ -179,22 +186,76 @@ class Sender:
         }
 
 
+class Launcher:
+    """Launches campaigns at the admin door. Launching one again on the same terms changes nothing."""
+
+    def __init__(self, gateway: Gateway, admin_key: str) -> None:
+        self._gateway = gateway
+        self._headers = {"authorization": f"Bearer {admin_key}", "content-type": "application/json"}
+
+    def launch(self, terms: CampaignLaunchedData) -> Accepted:
+        """Launch a campaign and return where its launch stands.
+
+        Raises RefusedError when the gateway will not have it, GatewayAwayError when it can't take it now.
+        """
+        body = {name: value for name, value in msgspec.to_builtins(terms).items() if name != "campaign_id"}
+        path = f"/v1/campaigns/{terms.campaign_id}"
+        answer = self._gateway.ask("PUT", path, msgspec.json.encode(body), lambda: self._headers)
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            raise RefusedError(f"campaign {terms.campaign_id}: {_why(answer)[0]}")
+        [accepted] = _accepted(answer)
+        return accepted
+
+
+class Pace:
+    """Holds back whoever sends faster than a rate. What was lost by waiting for a gateway is not made up for."""
+
+    def __init__(
+        self,
+        events_per_second: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._seconds_per_event = 1 / events_per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock()
+
+    def wait(self, events: int) -> None:
+        """Wait until that many more events may be sent."""
+        now = self._clock()
+        if now < self._due:
+            self._sleep(self._due - now)
+        self._due = max(now, self._due) + events * self._seconds_per_event
+
+
+def _accepted(answer: httpx.Response) -> list[Accepted]:
+    acceptance = msgspec.json.decode(answer.content, type=_Acceptance)
+    return [Accepted(one["id"], one["position"]) for one in acceptance.accepted]
+
+
 def _asked_for(answer: httpx.Response, otherwise_seconds: float) -> float:
     text = answer.headers.get("retry-after", "")
     return min(WAIT_SECONDS_MAX, float(text)) if text.isdigit() else otherwise_seconds
 
 
 def _refusal(answer: httpx.Response, batch: Sequence[Line]) -> str:
-    """Return why, from the problem (RFC 9457) that the gateway answered with."""
+    """Return why a batch was refused and, if it is one line's fault, which line."""
     first, last = batch[0].number, batch[-1].number
     span = f"line {first}" if first == last else f"lines {first} to {last}"
-    try:
-        problem: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return f"{span}: HTTP {answer.status_code} {answer.reason_phrase}"
-    pointer = str(problem.get("pointer", ""))
-    reason = f"HTTP {answer.status_code}: {problem.get('detail') or problem.get('title') or answer.reason_phrase}"
+    reason, pointer = _why(answer)
     index, _, rest = pointer.removeprefix("/").partition("/")
     if index.isdigit() and int(index) < len(batch):
         return f"line {batch[int(index)].number}: {reason} (at /{rest})"
     return f"{span}: {reason}" + (f" (at {pointer})" if pointer else "")
+
+
+def _why(answer: httpx.Response) -> tuple[str, str]:
+    """Return the reason and the pointer of the problem (RFC 9457) that the gateway answered with."""
+    try:
+        problem: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return f"HTTP {answer.status_code} {answer.reason_phrase}", ""
+    words = problem.get("detail") or problem.get("title") or answer.reason_phrase
+    return f"HTTP {answer.status_code}: {words}", str(problem.get("pointer", ""))

@@ -44,7 +44,8 @@ def _stripe_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+NAME_PATTERN: Final = r"^[A-Za-z0-9._-]{1,64}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A source or an account, as it stands in paths, in the `source` of events and in metrics."""
 
 

@@ -10,6 +10,7 @@ from cercles.commands.processes import add_process_commands
 from cercles.commands.rebuild import rebuild
 from cercles.commands.reconcile import reconcile
 from cercles.commands.send import send
+from cercles.commands.simulate import simulate
 from cercles.commands.topics import topics
 from cercles.commands.up import up
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command(rich_help_panel=ON_YOUR_MACHINE)(demo)
 app.command(rich_help_panel=ON_YOUR_MACHINE)(up)
 app.command(rich_help_panel=ON_YOUR_MACHINE)(send)
+app.command(rich_help_panel=ON_YOUR_MACHINE)(simulate)
 add_process_commands(app, PROCESSES)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(database_commands, rich_help_panel=OPERATIONS)

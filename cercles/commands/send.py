@@ -14,12 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cercles.commands.words import fail, settings
+from cercles.commands.doors import sender
+from cercles.commands.words import fail
 from cercles.exit_codes import EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE
-from cercles.settings import SendSettings
 from producers.sending import (
     ANSWER_SECONDS_MAX,
     BATCH_EVENTS_DEFAULT,
+    Gateway,
     GatewayAwayError,
     LineError,
     RefusedError,
@@ -52,12 +53,11 @@ def send(
 
     Exit codes: 0 all accepted, 1 a line or a batch was refused, 2 a setting is wrong, 3 the gateway can't be reached.
     """
-    sender_secret = secret or _secret_of_environment()
     sent = _Sent()
     problem: tuple[str, int] | None = None
     try:
         with _opened(file) as lines, httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
-            _send_all(_sender(client, gateway, source, sender_secret), lines, batch_events, sent)
+            _send_all(sender(Gateway(client, gateway), source, secret), lines, batch_events, sent)
     except (LineError, RefusedError) as error:
         problem = str(error), EXIT_FAILED
     except GatewayAwayError as error:
@@ -75,32 +75,18 @@ class _Sent:
     last_position: str | None = None
 
 
-def _send_all(sender: Sender, file: BinaryIO, batch_events: int, sent: _Sent) -> None:
+def _send_all(door: Sender, file: BinaryIO, batch_events: int, sent: _Sent) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     # Without a terminal there is nothing to draw on, and rich would leave an empty line behind.
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         task = progress.add_task("sending", total=_size_bytes(file))
         for batch in batches(read_lines(file), batch_events):
-            accepted = sender.send(batch)
+            accepted = door.send(batch)
             sent.events += len(accepted)
             sent.last_position = accepted[-1].position
             size_bytes = sum(len(line.content) + 1 for line in batch)
             progress.update(task, advance=size_bytes, description=f"{sent.events} events")
-
-
-def _sender(client: httpx.Client, gateway: str, source: str, secret: str) -> Sender:
-    try:
-        return Sender(client, gateway, source, secret)
-    except ValueError as error:
-        fail(str(error), EXIT_SETTINGS)
-
-
-def _secret_of_environment() -> str:
-    secret = settings(SendSettings).secret
-    if secret is None:
-        fail("no secret to sign with: set CERCLES_SEND_SECRET to the source's secret, whsec_…", EXIT_SETTINGS)
-    return secret.get_secret_value()
 
 
 @contextlib.contextmanager

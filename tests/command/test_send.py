@@ -19,6 +19,7 @@ from producers.sending import (
     EVENT_BYTES_MAX,
     FIRST_CONNECTS_MAX,
     WAIT_SECONDS_MAX,
+    Gateway,
     GatewayAwayError,
     Line,
     LineError,
@@ -146,7 +147,7 @@ def test_patience_is_as_long_as_asked_and_never_longer_than_the_bound(
         Answer(429, headers={"retry-after": "86400"}),
         Answer(503),
     ]
-    sender = Sender(client, gateway.url, "shop", SECRET, sleep=waits.append)
+    sender = Sender(Gateway(client, gateway.url, sleep=waits.append), "shop", SECRET)
     [accepted] = sender.send([Line(1, b'{"id": "e"}')])
     assert accepted.position == "3:0"
     assert waits == [7, WAIT_SECONDS_MAX, 2.0]
@@ -156,7 +157,7 @@ def test_patience_is_as_long_as_asked_and_never_longer_than_the_bound(
 def test_a_gateway_that_nobody_reaches_is_tried_a_bounded_number_of_times(client: httpx.Client) -> None:
     """Once, within seconds: nothing listens there; with growing waits if it has been reached before."""
     waits: list[float] = []
-    sender = Sender(client, "http://127.0.0.1:9", "shop", SECRET, sleep=waits.append)
+    sender = Sender(Gateway(client, "http://127.0.0.1:9", sleep=waits.append), "shop", SECRET)
     with pytest.raises(GatewayAwayError, match=r"nothing listens at http://127\.0\.0\.1:9"):
         sender.send([Line(1, b"{}")])
     assert len(waits) == FIRST_CONNECTS_MAX - 1
@@ -175,7 +176,7 @@ def test_a_gateway_that_goes_away_is_waited_for() -> None:
             raise httpx.ConnectError("connection refused") from None
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        sender = Sender(client, "http://gateway", "shop", SECRET, sleep=waits.append)
+        sender = Sender(Gateway(client, "http://gateway", sleep=waits.append), "shop", SECRET)
         sender.send([Line(1, b"{}")])
         with pytest.raises(GatewayAwayError, match="ConnectError"):
             sender.send([Line(2, b"{}")])
@@ -188,7 +189,7 @@ def test_one_line_is_called_one_line(gateway: FakeGateway, client: httpx.Client)
     """Not lines 4 to 4."""
     gateway.answers = [Answer(401, {"detail": "no"})]
     with pytest.raises(RefusedError, match=r"^line 4: HTTP 401: no$"):
-        Sender(client, gateway.url, "shop", SECRET).send([Line(4, b"{}")])
+        Sender(Gateway(client, gateway.url), "shop", SECRET).send([Line(4, b"{}")])
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_any_refusal_is_told_with_what_it_has(
     """Also one without a pointer, with one that leads nowhere, and one that is no problem document at all."""
     gateway.answers = [Answer(401, problem)]
     with pytest.raises(RefusedError, match=words):
-        Sender(client, gateway.url, "shop", SECRET).send([Line(4, b"{}"), Line(5, b"{}")])
+        Sender(Gateway(client, gateway.url), "shop", SECRET).send([Line(4, b"{}"), Line(5, b"{}")])
 
 
 @pytest.mark.parametrize(
