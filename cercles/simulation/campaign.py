@@ -162,11 +162,11 @@ class Campaign:
         given: dict[str, Any] = {"campaign_id": self._id, "pledge_id": pledge}
         money: dict[str, Any] = {"currency": self._plan.currency, "made_at": at, **way}
         if chance.happens(rates.fail):
-            failed = PledgeFailedData(**given, attempt_id=f"{pledge}:attempt", reason="card_declined")
+            failed = PledgeFailedData(**given, attempt_id=self._payment(pledge, "attempt"), reason="card_declined")
             yield PledgeFailed(data=failed, **self._envelope(at))
         if chance.happens(rates.authorize):
             authorized = PledgeAuthorizedData(
-                **given, authorization_id=f"{pledge}:authorization", amount_minor=amount_minor, **money
+                **given, authorization_id=self._payment(pledge, "authorization"), amount_minor=amount_minor, **money
             )
             yield PledgeAuthorized(data=authorized, **self._envelope(at))
             at += self._within(DAY)
@@ -180,7 +180,9 @@ class Campaign:
             if not chance.happens(rates.capture):
                 return
             at += self._within(HOUR)
-        captured = PledgeCapturedData(**given, capture_id=f"{pledge}:capture", amount_minor=amount_minor, **money)
+        captured = PledgeCapturedData(
+            **given, capture_id=self._payment(pledge, "capture"), amount_minor=amount_minor, **money
+        )
         yield PledgeCaptured(data=captured, **self._envelope(at))
         if chance.happens(rates.refund):
             yield from self._refund(given, at, amount_minor)
@@ -198,7 +200,7 @@ class Campaign:
             at += HOUR + self._within(7 * DAY)
             refunded = PledgeRefundedData(
                 **given,
-                refund_id=f"{given['pledge_id']}:refund",
+                refund_id=self._payment(given["pledge_id"], "refund"),
                 amount_minor=amount_minor,
                 currency=self._plan.currency,
                 status=status,
@@ -213,7 +215,7 @@ class Campaign:
             at += HOUR + self._within(21 * DAY)
             disputed = PledgeDisputedData(
                 **given,
-                dispute_id=f"{given['pledge_id']}:dispute",
+                dispute_id=self._payment(given["pledge_id"], "dispute"),
                 amount_minor=amount_minor,
                 currency=self._plan.currency,
                 status=status,
@@ -234,6 +236,10 @@ class Campaign:
     def _visits(self, at: datetime, link: Link) -> LogEvent:
         data = ShareVisitedData(campaign_id=self._id, share_token=link.token, counter_id="site", visits=link.visits)
         return ShareVisited(data=data, **self._envelope(at))
+
+    def _payment(self, pledge: str, kind: str) -> str:
+        """Return the id of a payment's part: as at a gateway, no two campaigns have the same."""
+        return f"{self._id}:{pledge}:{kind}"
 
     def _within(self, time: timedelta) -> timedelta:
         return self._chance.below(time // MINUTE) * MINUTE

@@ -2,15 +2,24 @@
 
 import random
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Final
 
+from cercles.simulation.campaign import Campaign
+from cercles.simulation.plan import Chance, Plan, Rates
 from schemas.events import LogEvent, encode
-from tests.ledger.events import NOON, authorize, cancel, capture, dispute, fail, launch, promise, refund, share, visit
+from tests.ledger.events import OPENS, SOURCE, capture, launch, refund, share, visit
 
 POISON: Final = (b"\xff\xfe", b"{", b'{"type":"cercles.goal.reached"}', b'{"type":"cercles.pledge.captured","data":{}}')
 
-LINKS: Final = ("own", "child", "grandchild", "late", "ring-1", "ring-2")
+RING: Final = {"ring-1": "ring-2", "ring-2": "ring-1"}
+"""Links that each claim the other as their parent."""
+
+LEADING_NOWHERE: Final = (*RING, "never-posted")
+"""Links whose pledges belong to no circle."""
+
+RATES: Final = Rates(authorize=0.9, fail=0.05, cancel=0.1, amend=0.1, refund=0.1, dispute=0.05, share=0.3)
+DAYS: Final = 60
+"""Longer than the campaign is open: some pledges are late."""
 
 
 def story(campaign_id: str, pledges: int, chance: random.Random) -> list[tuple[str, bytes]]:
@@ -24,12 +33,13 @@ def story(campaign_id: str, pledges: int, chance: random.Random) -> list[tuple[s
 
 
 def _facts(campaign_id: str, pledges: int, chance: random.Random) -> Iterator[LogEvent]:
-    parents = {"child": "own", "grandchild": "child", "ring-1": "ring-2", "ring-2": "ring-1"}
-    for token in LINKS:
-        yield share(token, parent=parents.get(token), sharer=f"sharer-{token}", campaign=campaign_id)
+    for happening in _simulated(campaign_id, pledges - len(LEADING_NOWHERE), chance).happenings():
+        yield happening.event
+    for token, parent in RING.items():
+        yield share(token, parent=parent, sharer=f"sharer-{token}", campaign=campaign_id)
         yield visit(token, chance.randrange(100), campaign=campaign_id)
-    for number in range(pledges):
-        yield from _pledge(f"pledge-{number}", campaign_id, chance)
+    for token in LEADING_NOWHERE:
+        yield capture(f"pledge-by-{token}", chance.randrange(500, 20_000), share_token=token, campaign=campaign_id)
     # Refused: another currency, a source that is not listed, a known refund with another amount.
     yield capture("pledge-0", 100, capture_id="in-dollars", currency="USD", campaign=campaign_id)
     yield capture("pledge-0", 100, capture_id="unlisted", source="sources/other", campaign=campaign_id)
@@ -37,24 +47,7 @@ def _facts(campaign_id: str, pledges: int, chance: random.Random) -> Iterator[Lo
     yield refund("pledge-0", 2, refund_id="twice", campaign=campaign_id)
 
 
-def _pledge(pledge: str, campaign_id: str, chance: random.Random) -> Iterator[LogEvent]:
-    amount = chance.randrange(500, 20_000)
-    at = NOON + timedelta(hours=chance.randrange(24 * 45))
-    token = chance.choice((*LINKS, "never-posted", None))
-    backer = chance.choice((f"backer-{chance.randrange(40)}", None))
-    yield authorize(pledge, amount, at=at, share_token=token, backer_id=backer, campaign=campaign_id)
-    end = chance.random()
-    if end < 0.75:
-        yield capture(pledge, amount, at=at + timedelta(minutes=5), backer_id=backer, campaign=campaign_id)
-    elif end < 0.85:
-        yield cancel(pledge, campaign=campaign_id)
-    elif end < 0.95:
-        yield promise(pledge, 1, amount // 2, campaign=campaign_id)
-    else:
-        yield fail(pledge, campaign=campaign_id)
-    if chance.random() < 0.1:
-        for status in ("pending", chance.choice(("succeeded", "failed"))):
-            yield refund(pledge, amount // 3 or 1, status, campaign=campaign_id)
-    if chance.random() < 0.05:
-        yield dispute(pledge, amount, withdrawn=True, campaign=campaign_id)
-        yield dispute(pledge, amount, chance.choice(("lost", "won")), withdrawn=True, campaign=campaign_id)
+def _simulated(campaign_id: str, pledges: int, chance: random.Random) -> Campaign:
+    source = SOURCE.removeprefix("sources/")
+    plan = Plan(seed=0, pledges=pledges, days=DAYS, opens_at=OPENS, source=source, rates=RATES)
+    return Campaign(plan, campaign_id, Chance(str(chance.random())))

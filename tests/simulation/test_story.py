@@ -1,7 +1,7 @@
 """A simulated story: as the plan's rates say, and nothing in it that a door would refuse."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice, pairwise
@@ -142,6 +142,19 @@ def test_other_seeds_and_options_are_other_campaigns() -> None:
 def test_story_of_any_size_begins_at_once() -> None:
     """It is made while it is told: memory does not grow with its pledges."""
     assert len(list(islice(arrivals(Plan(seed=1, campaigns=20, pledges=10_000_000)), 1_000))) == 1_000
+
+
+def test_no_payment_belongs_to_two_campaigns() -> None:
+    """A gateway's ids are its own: `cercles audit` names a payment that counts twice."""
+    events = events_of(Plan(seed=1, campaigns=4, pledges=100, rates=BUSY))
+    owners: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for event in events:
+        for name in ("authorization_id", "capture_id", "refund_id", "dispute_id", "attempt_id"):
+            identifier = getattr(event.data, name, None)
+            if identifier is not None:
+                owners[name, identifier].add(event.data.campaign_id)
+    assert len(owners) > 500
+    assert {len(campaigns) for campaigns in owners.values()} == {1}
 
 
 def test_money_goes_from_circle_to_circle() -> None:
