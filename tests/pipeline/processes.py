@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SECONDS_TO_STOP_MAX = 10
+SECONDS_TO_START_MAX = 60
 
 
 class CerclesProcess:
@@ -20,6 +22,7 @@ class CerclesProcess:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as output:
+            self._logged_before_bytes = output.tell()
             return subprocess.Popen(
                 [sys.executable, "-m", "cercles", self.name],
                 env=os.environ | self._environment,
@@ -38,6 +41,14 @@ class CerclesProcess:
         self._process.wait()
 
     def stop(self) -> int:
-        """End it by SIGTERM. Raises subprocess.TimeoutExpired when it takes longer than promised."""
+        """End it by SIGTERM, when it has begun to listen to that.
+
+        Raises subprocess.TimeoutExpired when it takes longer than promised, TimeoutError when it does not begin.
+        """
+        deadline = time.monotonic() + SECONDS_TO_START_MAX
+        while b"operations_served" not in self.log.read_bytes()[self._logged_before_bytes :]:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} did not begin: {self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(SECONDS_TO_STOP_MAX)
