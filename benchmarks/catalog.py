@@ -4,6 +4,10 @@ from typing import Final
 
 from benchmarks.fold import FOLD
 from benchmarks.harness import Benchmark
+from benchmarks.worker import WORKER
 
-_ALL: Final = (FOLD,)
+_ALL: Final = (
+    FOLD,
+    WORKER,
+)
 CATALOG: Final[dict[str, Benchmark]] = {benchmark.name: benchmark for benchmark in _ALL}
