@@ -42,7 +42,7 @@ class Worker:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cercles", "worker"],
-                env=os.environ | environment | settings,
+                env=os.environ | environment | dict(settings),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
