@@ -39,13 +39,13 @@ MILESTONE_STEPS_DEFAULT: Final = [25, 50, 75]
 """Percentages of the goal."""
 
 
-class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Data(Struct, gc=False, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What an event is about. Every event belongs to one campaign."""
 
     campaign_id: Identifier
 
 
-class StretchGoal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StretchGoal(Struct, gc=False, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A further goal that a campaign announces beside its first."""
 
     stretch_goal_id: Identifier
@@ -58,7 +58,7 @@ def _refuse_repeated(values: list[Any], name: str) -> None:
         raise ValueError(f"{name} must not repeat a value")
 
 
-class CampaignLaunchedData(Data, frozen=True, kw_only=True):
+class CampaignLaunchedData(Data, gc=False, frozen=True, kw_only=True):
     """The terms a campaign starts with.
 
     `milestone_steps` and `overfunding_step` are percentages of the goal; `settle_hours` is how long after `closes_at`
@@ -98,7 +98,7 @@ class CampaignLaunchedData(Data, frozen=True, kw_only=True):
             raise ValueError(str(error)) from None
 
 
-class CampaignAmendedData(Data, frozen=True, kw_only=True):
+class CampaignAmendedData(Data, gc=False, frozen=True, kw_only=True):
     """New terms for a running campaign. What is absent stays; the highest revision of each term counts."""
 
     revision: Revision
@@ -114,13 +114,13 @@ class CampaignAmendedData(Data, frozen=True, kw_only=True):
             raise ValueError("an amendment must name at least one new term")
 
 
-class CampaignClosedData(Data, frozen=True, kw_only=True):
+class CampaignClosedData(Data, gc=False, frozen=True, kw_only=True):
     """The settling time after this `closes_at` has passed; it counts only while that is the current one."""
 
     closes_at: Instant
 
 
-class PledgeAuthorizedData(Data, frozen=True, kw_only=True):
+class PledgeAuthorizedData(Data, gc=False, frozen=True, kw_only=True):
     """Money promised and held. The amount is cumulative: of one authorization the greatest seen counts."""
 
     pledge_id: Identifier
@@ -133,7 +133,7 @@ class PledgeAuthorizedData(Data, frozen=True, kw_only=True):
     reward_id: Identifier | None = None
 
 
-class PledgeAmendedData(Data, frozen=True, kw_only=True):
+class PledgeAmendedData(Data, gc=False, frozen=True, kw_only=True):
     """The backer changed the promise; the highest revision counts."""
 
     pledge_id: Identifier
@@ -141,7 +141,7 @@ class PledgeAmendedData(Data, frozen=True, kw_only=True):
     amount_minor: AmountMinor
 
 
-class PledgeCapturedData(Data, frozen=True, kw_only=True):
+class PledgeCapturedData(Data, gc=False, frozen=True, kw_only=True):
     """Money taken. The amount is cumulative; a final capture ends what is still promised."""
 
     pledge_id: Identifier
@@ -155,7 +155,7 @@ class PledgeCapturedData(Data, frozen=True, kw_only=True):
     reward_id: Identifier | None = None
 
 
-class PledgeRefundedData(Data, frozen=True, kw_only=True):
+class PledgeRefundedData(Data, gc=False, frozen=True, kw_only=True):
     """Money given back. The amount is fixed; the status only advances."""
 
     pledge_id: Identifier
@@ -165,7 +165,7 @@ class PledgeRefundedData(Data, frozen=True, kw_only=True):
     status: RefundStatus
 
 
-class PledgeDisputedData(Data, frozen=True, kw_only=True):
+class PledgeDisputedData(Data, gc=False, frozen=True, kw_only=True):
     """Money that the backer's bank asks back.
 
     `withdrawn`: the gateway has taken the money for the time being. `lost_minor`: what a lost dispute cost, when it
@@ -185,7 +185,7 @@ class PledgeDisputedData(Data, frozen=True, kw_only=True):
             raise ValueError("lost_minor must not exceed amount_minor")
 
 
-class PledgeFailedData(Data, frozen=True, kw_only=True):
+class PledgeFailedData(Data, gc=False, frozen=True, kw_only=True):
     """An attempt to pay that did not succeed. It changes no total."""
 
     pledge_id: Identifier
@@ -193,14 +193,14 @@ class PledgeFailedData(Data, frozen=True, kw_only=True):
     reason: Text
 
 
-class PledgeCanceledData(Data, frozen=True, kw_only=True):
+class PledgeCanceledData(Data, gc=False, frozen=True, kw_only=True):
     """A promise withdrawn: one authorization, or without `authorization_id` the whole pledge. Final."""
 
     pledge_id: Identifier
     authorization_id: Identifier | None = None
 
 
-class SharePostedData(Data, frozen=True, kw_only=True):
+class SharePostedData(Data, gc=False, frozen=True, kw_only=True):
     """A link given to others. With a parent it opens one circle wider than its parent's."""
 
     share_token: Identifier
@@ -214,7 +214,7 @@ class SharePostedData(Data, frozen=True, kw_only=True):
             raise ValueError("circle is for links without a parent_token: a child's circle follows from its parent")
 
 
-class ShareVisitedData(Data, frozen=True, kw_only=True):
+class ShareVisitedData(Data, gc=False, frozen=True, kw_only=True):
     """Visits of a link, cumulative for each counter: the greatest counts."""
 
     share_token: Identifier
@@ -222,7 +222,7 @@ class ShareVisitedData(Data, frozen=True, kw_only=True):
     visits: Visits
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+class Event(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
     """The envelope: CloudEvents context attributes. `id` serves tracing only, facts are known by their own ids."""
 
     data: Any
@@ -236,51 +236,51 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=T
     dataschema: str | None = None
 
 
-class CampaignLaunched(Event, frozen=True, kw_only=True, tag="cercles.campaign.launched"):
+class CampaignLaunched(Event, gc=False, frozen=True, kw_only=True, tag="cercles.campaign.launched"):
     data: CampaignLaunchedData
 
 
-class CampaignAmended(Event, frozen=True, kw_only=True, tag="cercles.campaign.amended"):
+class CampaignAmended(Event, gc=False, frozen=True, kw_only=True, tag="cercles.campaign.amended"):
     data: CampaignAmendedData
 
 
-class CampaignClosed(Event, frozen=True, kw_only=True, tag="cercles.campaign.closed"):
+class CampaignClosed(Event, gc=False, frozen=True, kw_only=True, tag="cercles.campaign.closed"):
     data: CampaignClosedData
 
 
-class PledgeAuthorized(Event, frozen=True, kw_only=True, tag="cercles.pledge.authorized"):
+class PledgeAuthorized(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.authorized"):
     data: PledgeAuthorizedData
 
 
-class PledgeAmended(Event, frozen=True, kw_only=True, tag="cercles.pledge.amended"):
+class PledgeAmended(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.amended"):
     data: PledgeAmendedData
 
 
-class PledgeCaptured(Event, frozen=True, kw_only=True, tag="cercles.pledge.captured"):
+class PledgeCaptured(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.captured"):
     data: PledgeCapturedData
 
 
-class PledgeRefunded(Event, frozen=True, kw_only=True, tag="cercles.pledge.refunded"):
+class PledgeRefunded(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.refunded"):
     data: PledgeRefundedData
 
 
-class PledgeDisputed(Event, frozen=True, kw_only=True, tag="cercles.pledge.disputed"):
+class PledgeDisputed(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.disputed"):
     data: PledgeDisputedData
 
 
-class PledgeFailed(Event, frozen=True, kw_only=True, tag="cercles.pledge.failed"):
+class PledgeFailed(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.failed"):
     data: PledgeFailedData
 
 
-class PledgeCanceled(Event, frozen=True, kw_only=True, tag="cercles.pledge.canceled"):
+class PledgeCanceled(Event, gc=False, frozen=True, kw_only=True, tag="cercles.pledge.canceled"):
     data: PledgeCanceledData
 
 
-class SharePosted(Event, frozen=True, kw_only=True, tag="cercles.share.posted"):
+class SharePosted(Event, gc=False, frozen=True, kw_only=True, tag="cercles.share.posted"):
     data: SharePostedData
 
 
-class ShareVisited(Event, frozen=True, kw_only=True, tag="cercles.share.visited"):
+class ShareVisited(Event, gc=False, frozen=True, kw_only=True, tag="cercles.share.visited"):
     data: ShareVisitedData
 
 
@@ -322,7 +322,7 @@ class Decoding:
 
 def type_name(event: Event) -> str:
     """Return the event's `type` on the wire, such as `cercles.pledge.captured`."""
-    return str(event.__struct_config__.tag)
+    return _NAMES[type(event)]
 
 
 def encode(event: Event) -> bytes:
@@ -330,4 +330,5 @@ def encode(event: Event) -> bytes:
     return _encoder.encode(event)
 
 
+_NAMES: Final = {struct: name for name, struct in EVENT_TYPES.items()}
 _encoder = msgspec.json.Encoder()

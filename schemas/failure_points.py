@@ -18,8 +18,8 @@ FailurePoint = Literal[
     # A batch's way through the worker (stream_processors/shell).
     "worker.batch_folded",
     "worker.before_outputs",
-    "worker.record_handed_over",  # to the producer: an update, a dead letter or progress
-    "worker.updates_handed_over",
+    "worker.record_handed_over",  # to the producer: a record batch of updates, or a dead letter
+    "worker.updates_handed_over",  # but for the last of them, which travel with the progress
     "worker.dead_letters_handed_over",
     "worker.dead_letters_acknowledged",
     "worker.progress_handed_over",

@@ -32,7 +32,7 @@ MilestoneType = Literal[
 CampaignStatus = Literal["open", "succeeded", "failed"]
 
 
-class Position(Struct, frozen=True, array_like=True, order=True):
+class Position(Struct, gc=False, frozen=True, array_like=True, order=True):
     """A place in one partition's story: the event's offset in the log, and the entry's number within it."""
 
     offset: int
@@ -43,7 +43,7 @@ BEFORE_EVERYTHING: Final = Position(-1, 0)
 """The position of a campaign that nothing has happened to."""
 
 
-class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """A campaign's terms as they now stand, and its outcome."""
 
     title: str
@@ -61,7 +61,7 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: CampaignStatus
 
 
-class CircleTotals(Struct, frozen=True, kw_only=True):
+class CircleTotals(Struct, gc=False, frozen=True, kw_only=True):
     """Totals of one circle; `backers` are distinct within it, so circles' backers need not add up to the campaign's."""
 
     circle: AnyCircle
@@ -70,7 +70,7 @@ class CircleTotals(Struct, frozen=True, kw_only=True):
     backers: int
 
 
-class DayTotals(Struct, frozen=True, kw_only=True):
+class DayTotals(Struct, gc=False, frozen=True, kw_only=True):
     """Totals of the pledges made on one day of the campaign's time zone."""
 
     day: date
@@ -78,7 +78,7 @@ class DayTotals(Struct, frozen=True, kw_only=True):
     collected_minor: int
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class Totals(Struct, gc=False, frozen=True, kw_only=True):
     """A campaign's totals, in minor units of its currency.
 
     campaign = sum of circles = sum of days = sum of entries, for pledged and collected. `late_minor` and
@@ -98,7 +98,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     unattributed: dict[UnattributedReason, int]
 
 
-class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the ledger: what one event changed in one place.
 
     Amounts are differences. An event that changed state without moving money has one entry of zero; one that moves a
@@ -117,7 +117,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     collected_minor: int = 0
 
 
-class Pledge(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pledge(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """A pledge as it now stands. Late ones are outside every total."""
 
     pledge_id: str
@@ -133,7 +133,7 @@ class Pledge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unattributed: UnattributedReason | None = None
 
 
-class Milestone(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Milestone(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is said once.
 
     `step` is a percentage of the goal (`cercles.milestone.passed`, `cercles.goal.overfunded`; 100 means the first unit
@@ -153,7 +153,7 @@ class Milestone(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stretch_goal_id: str | None = None
 
 
-class Update(Struct, frozen=True, kw_only=True, tag_field="type", tag="cercles.update", omit_defaults=True):
+class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag="cercles.update", omit_defaults=True):
     """Everything that one batch changed in one campaign, or one part of it.
 
     `totals` and `milestones` are as of the part's last entry; `complete` is false for every part but the last. `days`
@@ -174,7 +174,7 @@ class Update(Struct, frozen=True, kw_only=True, tag_field="type", tag="cercles.u
     terms: Terms | None = None
 
 
-class Progress(Struct, frozen=True, kw_only=True, tag_field="type", tag="cercles.progress"):
+class Progress(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag="cercles.progress"):
     """Every event of the log's partition below `next_offset` has been folded and its updates stand before this record.
 
     The dead letters among them stand in the same partition of `cercles.dead-letters`, below

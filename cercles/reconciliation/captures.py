@@ -40,9 +40,10 @@ def enter_captures(reader: TopicReader, books: Books, prefix: str, show: Show, *
 
 def _captures(state: PartitionState, prefix: str) -> Iterator[Capture]:
     for campaign_id, campaign in state.campaigns.items():
-        for capture_id, (pledge, amount_minor) in campaign.captures.items():
+        for capture_id, fact in campaign.captures.items():
             if capture_id.startswith(prefix):
-                yield Capture(capture_id, campaign_id, pledge.pledge_id, amount_minor, campaign.launch.currency)
+                currency = campaign.launch.currency
+                yield Capture(capture_id, campaign_id, fact.pledge.pledge_id, fact.amount_minor, currency)
 
 
 def _refused(partition: int, letters: Iterable[DeadLetter], prefix: str) -> Iterator[Refused]:

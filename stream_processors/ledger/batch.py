@@ -6,7 +6,7 @@ update, with a thousand entries and the totals after the last.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
@@ -16,6 +16,7 @@ from schemas.updates import RECORD_BYTES_MAX, Update, encoder
 from schemas.zones import TZDATA_VERSION
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
+from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import Campaign, PartitionState
 
@@ -58,10 +59,11 @@ class Outputs:
 class _Story:
     """One campaign's part of a batch, cut into updates."""
 
-    __slots__ = ("_before", "_campaign", "_partition", "_parts", "changes")
+    __slots__ = ("_before", "_partition", "_parts", "campaign", "changes", "key")
 
     def __init__(self, campaign: Campaign, partition: int) -> None:
-        self._campaign = campaign
+        self.campaign = campaign
+        self.key = campaign.launch.campaign_id.encode()
         self._partition = partition
         self._before = campaign.position
         self._parts: list[Update] = []
@@ -69,7 +71,7 @@ class _Story:
 
     def finish(self) -> list[Update]:
         """Return the campaign's updates; none if nothing changed."""
-        if self._campaign.position > self._before:
+        if self.campaign.position > self._before:
             self._parts.append(self._update(complete=True))
         elif self._parts:
             self._parts[-1] = msgspec.structs.replace(self._parts[-1], complete=True)
@@ -78,11 +80,11 @@ class _Story:
     def _cut_if_large(self) -> None:
         if self.changes.size_bytes_max > PART_BYTES:
             self._parts.append(self._update(complete=False))
-            self._before = self._campaign.position
+            self._before = self.campaign.position
             self.changes.clear()
 
     def _update(self, *, complete: bool) -> Update:
-        campaign, changes = self._campaign, self.changes
+        campaign, changes = self.campaign, self.changes
         return Update(
             campaign_id=campaign.launch.campaign_id,
             partition=self._partition,
@@ -127,7 +129,7 @@ class Batch:
         """Return what there is to say."""
         for story in self._stories.values():
             for update in story.finish():
-                self.outputs.updates.append((update.campaign_id.encode(), _encode(update)))
+                self.outputs.updates.append((story.key, _encode(update)))
                 self.outputs.entries += len(update.entries)
         self._stories = {}
         return self.outputs
@@ -137,8 +139,16 @@ class Batch:
         event: LogEvent | None = None
         try:
             event = _decode(record.value)
-            self._check_route(record.key, event)
-            self._fold_event(event, record.offset)
+            story = self._stories.get(event.data.campaign_id)
+            if story is None:
+                story = self._begin_story(record.key, event)
+            elif record.key != story.key:
+                _refuse_key()
+            else:
+                check_moment(event.time)
+            fold_event(story.campaign, event, record.offset, story.changes)
+            if not story.changes.anything:
+                self.outputs.unchanged += 1
         except Refusal as refusal:
             self.outputs.dead_letters.append(
                 DeadLetter(
@@ -153,25 +163,27 @@ class Batch:
                 )
             )
 
-    def _fold_event(self, event: LogEvent, offset: int) -> None:
-        campaign = find_campaign(self.state, event)
-        story = self._stories.get(event.data.campaign_id)
-        if story is None:
-            if self.before_change is not None:
-                self.before_change(event.data.campaign_id)
-            story = self._stories[event.data.campaign_id] = _Story(campaign, self.partition)
-        fold_event(campaign, event, offset, story.changes)
-        if not story.changes.anything:
-            self.outputs.unchanged += 1
+    def _begin_story(self, key: bytes | None, event: LogEvent) -> _Story:
+        """Return the story of a campaign that this batch has not named before.
 
-    def _check_route(self, key: bytes | None, event: LogEvent) -> None:
-        """Refuse what would not be found where its campaign's story is told."""
+        Raises Refusal (`misrouted`) for what would not be found where its campaign's story is told, and what
+        `find_campaign` raises.
+        """
         campaign_id = event.data.campaign_id
         if key is None or key != campaign_id.encode():
-            raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
+            _refuse_key()
         # A campaign that is known here was launched here, so its partition was right.
-        if campaign_id not in self.state.campaigns and self.partition_of(key) != self.partition:
+        elif campaign_id not in self.state.campaigns and self.partition_of(key) != self.partition:
             raise Refusal("misrouted", f"partition {self.partition} is not the one that the key belongs to")
+        campaign = find_campaign(self.state, event)
+        if self.before_change is not None:
+            self.before_change(campaign_id)
+        story = self._stories[campaign_id] = _Story(campaign, self.partition)
+        return story
+
+
+def _refuse_key() -> NoReturn:
+    raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
 
 
 def _decode(value: bytes | None) -> LogEvent:
@@ -182,7 +194,8 @@ def _decode(value: bytes | None) -> LogEvent:
         event = Decoding.log.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("invalid_event", _printable(str(error))) from None
-    if b"\\u0000" in value and _has_nul(msgspec.to_builtins(event)):
+    # JSON has NUL as an escape only, and a single byte is quickly found to be absent.
+    if b"\\" in value and _has_nul(msgspec.to_builtins(event)):
         # No database keeps the character NUL in a text.
         raise Refusal("invalid_event", "a text holds the character NUL")
     return event

@@ -26,8 +26,6 @@ class Changes:
 
     __slots__ = (
         "_event",
-        "_event_id_bytes",
-        "_event_type",
         "_number",
         "_offset",
         "campaign",
@@ -55,8 +53,6 @@ class Changes:
     def begin(self, event: Event, offset: int) -> None:
         """From here on, `event` at `offset` is the cause. Numbers within it begin at 0."""
         self._event = event
-        self._event_type = type_name(event)
-        self._event_id_bytes = _CHARACTER_BYTES * len(event.id)
         self._offset = offset
         self._number = 0
 
@@ -67,10 +63,10 @@ class Changes:
 
     def entry(
         self,
-        *,
         pledge_id: str | None = None,
         circle: int | None = None,
         day: date | None = None,
+        *,
         pledged_minor: int = 0,
         collected_minor: int = 0,
     ) -> None:
@@ -81,7 +77,7 @@ class Changes:
                 offset=self._offset,
                 number=self._next_number(),
                 event_id=event.id,
-                event_type=self._event_type,
+                event_type=type_name(event),
                 occurred_at=event.time,
                 pledge_id=pledge_id,
                 circle=None if circle is None else CIRCLES[circle],
@@ -90,7 +86,7 @@ class Changes:
                 collected_minor=collected_minor,
             )
         )
-        self.size_bytes_max += _ENTRY_BYTES + self._event_id_bytes
+        self.size_bytes_max += _ENTRY_BYTES + _CHARACTER_BYTES * len(event.id)
         if pledge_id is not None:
             self.size_bytes_max += _CHARACTER_BYTES * len(pledge_id)
         if day is not None:
@@ -99,8 +95,12 @@ class Changes:
     def pledge(self, pledge: Pledge) -> None:
         """Note that this pledge is to be shown as it now stands."""
         self.pledge_ids[pledge.pledge_id] = None
-        texts = (pledge.pledge_id, pledge.backer_id, pledge.share_token)
-        self.size_bytes_max += _PLEDGE_BYTES + _CHARACTER_BYTES * sum(len(text) for text in texts if text is not None)
+        characters = len(pledge.pledge_id)
+        if pledge.backer_id is not None:
+            characters += len(pledge.backer_id)
+        if pledge.share_token is not None:
+            characters += len(pledge.share_token)
+        self.size_bytes_max += _PLEDGE_BYTES + _CHARACTER_BYTES * characters
 
     def milestone(
         self,
@@ -127,7 +127,7 @@ class Changes:
                 stretch_goal_id=stretch_goal_id,
             )
         )
-        self.size_bytes_max += _MILESTONE_BYTES + self._event_id_bytes
+        self.size_bytes_max += _MILESTONE_BYTES + _CHARACTER_BYTES * len(event.id)
         if stretch_goal_id is not None:
             self.size_bytes_max += _CHARACTER_BYTES * len(stretch_goal_id)
         self.consistent()

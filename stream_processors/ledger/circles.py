@@ -28,9 +28,13 @@ def follow(campaign: Campaign, pledge: Pledge, token: str | None) -> None:
     """Let the pledge belong to the link of that token, and to no other."""
     if pledge.share_token is not None:
         del campaign.shares[pledge.share_token].pledges[pledge.pledge_id]
-    pledge.share_token = token
-    if token is not None:
-        campaign.find_share(token).pledges[pledge.pledge_id] = pledge
+    if token is None:
+        pledge.share_token = None
+        return
+    share = campaign.find_share(token)
+    # The link's own text: one for all its pledges.
+    pledge.share_token = share.token
+    share.pledges[pledge.pledge_id] = pledge
 
 
 def is_same(share: Share, data: SharePostedData) -> bool:

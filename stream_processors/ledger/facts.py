@@ -1,7 +1,7 @@
 """The facts of pledges: each is added to what is known of its pledge, or is known already, or is in conflict.
 
 Every function here checks everything before it changes anything, raises `Refusal` if the fact cannot stand, and
-returns whether it changed what is known.
+returns the pledge of which it changed what is known, or None.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from schemas.fields import DisputeStatus, RefundStatus
 from stream_processors.ledger.circles import follow
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
-from stream_processors.ledger.state import Campaign, Dispute, Pledge, Refund
+from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund
 
 _REFUND_RANK: Final[dict[RefundStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2, "canceled": 2}
 _DISPUTE_RANK: Final[dict[DisputeStatus, int]] = {"open": 0, "lost": 1, "won": 2}
@@ -44,58 +44,58 @@ def _check(campaign: Campaign, known: Pledge | None, data: _MoneyData, kind: str
         _refuse_conflict(kind, fact_id, "pledge")
 
 
-def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) -> bool:
+def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) -> Pledge | None:
     """An authorization: the greatest amount seen counts, unless it is canceled."""
     fact_id = data.authorization_id
     fact = campaign.authorizations.get(fact_id)
     canceled = campaign.canceled_authorizations.get(fact_id)
-    known = fact[0] if fact is not None else canceled
-    _check(campaign, known, data, "authorization", fact_id)
+    _check(campaign, canceled if fact is None else fact.pledge, data, "authorization", fact_id)
     made_at = _made_at(data, time)
-    pledge = campaign.find_pledge(data.pledge_id)
-    before = 0 if fact is None else fact[1]
-    changed = data.amount_minor > before
+    if fact is None:
+        fact = campaign.authorizations[fact_id] = Cumulative(campaign.find_pledge(data.pledge_id))
+    pledge = fact.pledge
+    changed = data.amount_minor > fact.amount_minor
     if changed:
-        campaign.authorizations[fact_id] = (pledge, data.amount_minor)
         if canceled is None:
-            pledge.authorized_minor += data.amount_minor - before
-    return _sight(campaign, pledge, data, made_at) | changed
+            pledge.authorized_minor += data.amount_minor - fact.amount_minor
+        fact.amount_minor = data.amount_minor
+    return pledge if _sight(campaign, pledge, data, made_at) | changed else None
 
 
-def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
+def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
     """A capture: the greatest amount seen counts; final once any sighting says so."""
     fact = campaign.captures.get(data.capture_id)
-    known = None if fact is None else fact[0]
-    _check(campaign, known, data, "capture", data.capture_id)
+    _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
     made_at = _made_at(data, time)
-    pledge = campaign.find_pledge(data.pledge_id)
-    before = 0 if fact is None else fact[1]
-    changed = data.amount_minor > before
+    if fact is None:
+        fact = campaign.captures[data.capture_id] = Cumulative(campaign.find_pledge(data.pledge_id))
+    pledge = fact.pledge
+    changed = data.amount_minor > fact.amount_minor
     if changed:
-        campaign.captures[data.capture_id] = (pledge, data.amount_minor)
-        pledge.captured_minor += data.amount_minor - before
+        pledge.captured_minor += data.amount_minor - fact.amount_minor
+        fact.amount_minor = data.amount_minor
     if data.final and not pledge.final:
         pledge.final = changed = True
-    return _sight(campaign, pledge, data, made_at) | changed
+    return pledge if _sight(campaign, pledge, data, made_at) | changed else None
 
 
-def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> bool:
+def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> Pledge | None:
     """An amendment of the promise: of all revisions the highest counts."""
     pledge = campaign.pledges.get(data.pledge_id)
     known = None if pledge is None or pledge.amendments is None else pledge.amendments.get(data.revision)
     if known is not None:
         if known != data.amount_minor:
             _refuse_conflict("amendment", f"{data.pledge_id} revision {data.revision}", "amount")
-        return False
+        return None
     pledge = campaign.find_pledge(data.pledge_id)
     if pledge.amendments is None:
         pledge.amendments = {}
     pledge.amendments[data.revision] = data.amount_minor
     pledge.amended_minor = pledge.amendments[max(pledge.amendments)]
-    return True
+    return pledge
 
 
-def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> bool:
+def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> Pledge | None:
     """A refund: its amount is fixed, its status only advances."""
     fact = campaign.refunds.get(data.refund_id)
     known = None if fact is None else fact.pledge
@@ -104,7 +104,7 @@ def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> boo
         if fact.amount_minor != data.amount_minor:
             _refuse_conflict("refund", data.refund_id, "amount")
         if _REFUND_RANK[data.status] <= _REFUND_RANK[fact.status]:
-            return False
+            return None
         fact.pledge.refunded_minor -= _refunded(fact)
         fact.status = data.status
     else:
@@ -112,14 +112,14 @@ def refund(campaign: Campaign, data: PledgeRefundedData, _time: datetime) -> boo
             campaign.find_pledge(data.pledge_id), data.amount_minor, data.status
         )
     fact.pledge.refunded_minor += _refunded(fact)
-    return True
+    return fact.pledge
 
 
 def _refunded(fact: Refund) -> int:
     return 0 if fact.status in ("failed", "canceled") else fact.amount_minor
 
 
-def dispute(campaign: Campaign, data: PledgeDisputedData, _time: datetime) -> bool:
+def dispute(campaign: Campaign, data: PledgeDisputedData, _time: datetime) -> Pledge | None:
     """A dispute: its amount is fixed, its status only advances, and what it cost only shrinks."""
     fact = campaign.disputes.get(data.dispute_id)
     known = None if fact is None else fact.pledge
@@ -140,7 +140,7 @@ def dispute(campaign: Campaign, data: PledgeDisputedData, _time: datetime) -> bo
         fact.lost_minor = data.lost_minor
         changed = True
     _weigh(fact, +1)
-    return changed
+    return fact.pledge if changed else None
 
 
 def _weigh(fact: Dispute, sign: int) -> None:
@@ -151,37 +151,37 @@ def _weigh(fact: Dispute, sign: int) -> None:
         fact.pledge.withdrawn_minor += sign * fact.amount_minor
 
 
-def fail(campaign: Campaign, data: PledgeFailedData, _time: datetime) -> bool:
+def fail(campaign: Campaign, data: PledgeFailedData, _time: datetime) -> Pledge | None:
     """A failed attempt: remembered, so that it is told once; it moves no money."""
     known = campaign.attempts.get(data.attempt_id)
     if known is not None:
         if known.pledge_id != data.pledge_id:
             _refuse_conflict("attempt", data.attempt_id, "pledge")
-        return False
-    campaign.attempts[data.attempt_id] = campaign.find_pledge(data.pledge_id)
-    return True
+        return None
+    pledge = campaign.attempts[data.attempt_id] = campaign.find_pledge(data.pledge_id)
+    return pledge
 
 
-def cancel(campaign: Campaign, data: PledgeCanceledData, _time: datetime) -> bool:
+def cancel(campaign: Campaign, data: PledgeCanceledData, _time: datetime) -> Pledge | None:
     """A cancellation of one authorization or of the whole pledge: final, also before what it cancels."""
     fact_id = data.authorization_id
     if fact_id is None:
         pledge = campaign.find_pledge(data.pledge_id)
         changed = not pledge.canceled
         pledge.canceled = True
-        return changed
+        return pledge if changed else None
     fact = campaign.authorizations.get(fact_id)
     canceled = campaign.canceled_authorizations.get(fact_id)
-    known = fact[0] if fact is not None else canceled
+    known = canceled if fact is None else fact.pledge
     if known is not None and known.pledge_id != data.pledge_id:
         _refuse_conflict("authorization", fact_id, "pledge")
     if canceled is not None:
-        return False
+        return None
     pledge = campaign.find_pledge(data.pledge_id)
     campaign.canceled_authorizations[fact_id] = pledge
     if fact is not None:
-        pledge.authorized_minor -= fact[1]
-    return True
+        pledge.authorized_minor -= fact.amount_minor
+    return pledge
 
 
 def _made_at(data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) -> datetime:

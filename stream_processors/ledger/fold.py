@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from schemas.events import (
     CampaignAmended,
@@ -26,9 +26,9 @@ from stream_processors.ledger.milestones import say_milestones
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Outcome, Refusal
 from stream_processors.ledger.placement import place
-from stream_processors.ledger.state import Campaign, PartitionState
+from stream_processors.ledger.state import Campaign, PartitionState, Pledge
 
-_FACTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime], bool]]] = {
+_FACTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime], Pledge | None]]] = {
     PledgeAuthorized: facts.authorize,
     PledgeAmended: facts.amend,
     PledgeCaptured: facts.capture,
@@ -87,10 +87,12 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
     changes.begin(event, offset)
     fact = _FACTS.get(type(event))
     if fact is not None:
-        _check_source(event.source, campaign.sources)
-        if not fact(campaign, event.data, event.time):
+        if event.source not in campaign.sources:
+            _refuse_source(event.source)
+        pledge = fact(campaign, event.data, event.time)
+        if pledge is None:
             return
-        place(campaign.pledges[event.data.pledge_id], changes, always=True)  # type: ignore[union-attr]
+        place(pledge, changes, always=True)
     elif isinstance(event, CampaignLaunched):
         life.relaunch(campaign, event.data)
         if campaign.position.offset >= 0:
@@ -108,7 +110,8 @@ def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> 
     """Apply an amendment, a close or a share; return whether it changed anything."""
     change = _CAMPAIGN_EVENTS.get(type(event))
     if change is None:
-        _check_source(event.source, campaign.share_sources)
+        if event.source not in campaign.share_sources:
+            _refuse_source(event.source)
         change = _SHARE_EVENTS[type(event)]
     if not change(campaign, event.data, event.time, changes):
         return False
@@ -117,6 +120,5 @@ def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> 
     return True
 
 
-def _check_source(source: str, allowed: frozenset[str]) -> None:
-    if source not in allowed:
-        raise Refusal("source_not_allowed", f"the campaign does not list {source} among its sources")
+def _refuse_source(source: str) -> NoReturn:
+    raise Refusal("source_not_allowed", f"the campaign does not list {source} among its sources")

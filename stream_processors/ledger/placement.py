@@ -25,6 +25,8 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
         promised = pledge.authorized_minor
     lost_for_good = pledge.refunded_minor + pledge.lost_minor
     away = lost_for_good + pledge.withdrawn_minor
+    if not away:
+        return max(promised, captured), captured, 0
     return (
         max(promised, captured) - min(captured, lost_for_good),
         captured - min(captured, away),
@@ -39,39 +41,33 @@ def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     """
     campaign = changes.campaign
     counted, circle, day = pledge.counted, pledge.circle, pledge.day
-    pledged_minor, collected_minor = (pledge.pledged_minor, pledge.collected_minor) if counted else (0, 0)
+    pledged_minor = collected_minor = 0
+    if counted:
+        pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
     _take_out(campaign, pledge)
     _put_in(campaign, pledge)
-    moved = counted and pledge.counted and (circle != pledge.circle or day != pledge.day)
-    left = counted and not pledge.counted
-    if moved or left:
-        _count(
-            changes,
-            pledge_id=pledge.pledge_id,
-            circle=circle,
-            day=day,
-            pledged_minor=-pledged_minor,
-            collected_minor=-collected_minor,
-        )
+    if counted and (not pledge.counted or circle != pledge.circle or day != pledge.day):
+        _count(pledge, changes, circle, day, pledged_minor=-pledged_minor, collected_minor=-collected_minor)
+        counted = False
         pledged_minor = collected_minor = 0
-    if pledge.counted:
-        if always or moved or not counted:
-            _count(
-                changes,
-                pledge_id=pledge.pledge_id,
-                circle=pledge.circle,
-                day=pledge.day,
-                pledged_minor=pledge.pledged_minor - pledged_minor,
-                collected_minor=pledge.collected_minor - collected_minor,
-            )
-    elif always:
-        changes.entry(pledge_id=pledge.pledge_id)
+    if not pledge.counted:
+        if always:
+            changes.entry(pledge.pledge_id)
+    elif always or not counted:
+        _count(
+            pledge,
+            changes,
+            pledge.circle,
+            pledge.day,
+            pledged_minor=pledge.pledged_minor - pledged_minor,
+            collected_minor=pledge.collected_minor - collected_minor,
+        )
     changes.pledge(pledge)
     changes.consistent()
 
 
 def _count(
-    changes: Changes, *, pledge_id: str, circle: int, day: date | None, pledged_minor: int, collected_minor: int
+    pledge: Pledge, changes: Changes, circle: int, day: date | None, *, pledged_minor: int, collected_minor: int
 ) -> None:
     """Add a difference to every total that is a sum of entries, and take the entry down."""
     campaign = changes.campaign
@@ -82,13 +78,11 @@ def _count(
     if day is not None and (pledged_minor or collected_minor):
         day_pledged, day_collected = campaign.day_totals.get(day, (0, 0))
         after = (day_pledged + pledged_minor, day_collected + collected_minor)
-        if any(after):
+        if after != (0, 0):
             campaign.day_totals[day] = after
         else:
             del campaign.day_totals[day]
-    changes.entry(
-        pledge_id=pledge_id, circle=circle, day=day, pledged_minor=pledged_minor, collected_minor=collected_minor
-    )
+    changes.entry(pledge.pledge_id, circle, day, pledged_minor=pledged_minor, collected_minor=collected_minor)
 
 
 def _take_out(campaign: Campaign, pledge: Pledge) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
 from schemas.fields import DisputeStatus, RefundStatus
 from schemas.updates import CampaignStatus, Position, UnattributedReason
-from stream_processors.ledger.state import Campaign, Dispute, Pledge, Refund, Share, Standing
+from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund, Share, Standing
 
 
 class _Share(Struct, array_like=True):
@@ -81,9 +81,11 @@ def save(campaign: Campaign) -> bytes:
             term_revisions=campaign.term_revisions,
             status=campaign.status,
             pledges=list(campaign.pledges.values()),
-            authorizations=[(key, one[0].pledge_id, one[1]) for key, one in campaign.authorizations.items()],
+            authorizations=[
+                (key, one.pledge.pledge_id, one.amount_minor) for key, one in campaign.authorizations.items()
+            ],
             canceled_authorizations=[(key, one.pledge_id) for key, one in campaign.canceled_authorizations.items()],
-            captures=[(key, one[0].pledge_id, one[1]) for key, one in campaign.captures.items()],
+            captures=[(key, one.pledge.pledge_id, one.amount_minor) for key, one in campaign.captures.items()],
             refunds=[
                 (key, one.pledge.pledge_id, one.amount_minor, one.status) for key, one in campaign.refunds.items()
             ],
@@ -148,9 +150,9 @@ def restore(snapshot: bytes) -> Campaign:
 def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
     pledges = {pledge.pledge_id: pledge for pledge in saved.pledges}
     campaign.restore_pledges(pledges)
-    campaign.authorizations = {key: (pledges[pledge], amount) for key, pledge, amount in saved.authorizations}
+    campaign.authorizations = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.authorizations}
     campaign.canceled_authorizations = {key: pledges[pledge] for key, pledge in saved.canceled_authorizations}
-    campaign.captures = {key: (pledges[pledge], amount) for key, pledge, amount in saved.captures}
+    campaign.captures = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.captures}
     campaign.refunds = {key: Refund(pledges[pledge], amount, status) for key, pledge, amount, status in saved.refunds}
     for key, pledge, amount, status, withdrawn, lost in saved.disputes:
         dispute = campaign.disputes[key] = Dispute(pledges[pledge], amount)
@@ -159,26 +161,25 @@ def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
 
 
 def _save_shares(campaign: Campaign) -> list[_Share]:
-    tokens = {id(share): token for token, share in campaign.shares.items()}
     return [
         _Share(
-            token=token,
+            token=share.token,
             posted=share.posted,
             sharer_id=share.sharer_id,
             network=share.network,
             parent_token=share.parent_token,
             circle=share.circle,
             standing=share.standing,
-            children=[tokens[id(child)] for child in share.children],
+            children=[child.token for child in share.children],
             pledge_ids=list(share.pledges),
             visits=share.visits,
         )
-        for token, share in campaign.shares.items()
+        for share in campaign.shares.values()
     ]
 
 
 def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
-    campaign.shares = {one.token: Share() for one in saved}
+    campaign.shares = {one.token: Share(one.token) for one in saved}
     for one in saved:
         share = campaign.shares[one.token]
         share.posted = one.posted

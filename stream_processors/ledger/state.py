@@ -36,6 +36,8 @@ Standing = int | UnattributedReason
 
 _BACKER_BITS: Final = 32
 _BACKER_MASK: Final = (1 << _BACKER_BITS) - 1
+_BACKER_ONES: Final = tuple(1 << (circle * _BACKER_BITS) for circle in range(len(CIRCLES)))
+_BACKER_MASKS: Final = tuple(_BACKER_MASK * one for one in _BACKER_ONES)
 
 
 class Pledge(Struct, array_like=True, gc=False):
@@ -85,10 +87,12 @@ class Share:
         "posted",
         "sharer_id",
         "standing",
+        "token",
         "visits",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, token: str) -> None:
+        self.token = token
         self.posted = False
         self.sharer_id: str | None = None
         self.network: str | None = None
@@ -115,28 +119,27 @@ class Backers:
 
     def add(self, backer_id: str | None, circle: int) -> None:
         """Count one pledge above 0 of this backer in this circle. Without an id, the pledge is a backer of its own."""
-        shift = circle * _BACKER_BITS
-        before = 0 if backer_id is None else self._pledges.get(backer_id, 0)
+        before = 0
         if backer_id is not None:
-            self._pledges[backer_id] = before + (1 << shift)
+            before = self._pledges.get(backer_id, 0)
+            self._pledges[backer_id] = before + _BACKER_ONES[circle]
         if not before:
             self.total += 1
-        if not (before >> shift) & _BACKER_MASK:
+        if not before & _BACKER_MASKS[circle]:
             self.in_circle[circle] += 1
 
     def remove(self, backer_id: str | None, circle: int) -> None:
         """Take back one `add` of the same backer and circle."""
-        shift = circle * _BACKER_BITS
         after = 0
         if backer_id is not None:
-            after = self._pledges[backer_id] - (1 << shift)
+            after = self._pledges[backer_id] - _BACKER_ONES[circle]
             if after:
                 self._pledges[backer_id] = after
             else:
                 del self._pledges[backer_id]
         if not after:
             self.total -= 1
-        if not (after >> shift) & _BACKER_MASK:
+        if not after & _BACKER_MASKS[circle]:
             self.in_circle[circle] -= 1
 
     def save(self) -> list[tuple[str, list[int]]]:
@@ -155,6 +158,13 @@ class Backers:
         }
         self.in_circle = in_circle
         self.total = total
+
+
+class Cumulative(Struct, gc=False):
+    """An authorization or a capture as it now stands: the greatest amount seen."""
+
+    pledge: Pledge
+    amount_minor: int = 0
 
 
 class Refund:
@@ -184,9 +194,46 @@ class Dispute:
 class Campaign:
     """One campaign: its terms, facts and totals.
 
-    Amounts are minor units of `launch.currency`. `authorizations` and `captures` map an id to its pledge and the
-    greatest amount seen.
+    Amounts are minor units of `launch.currency`. Facts stand under their ids.
     """
+
+    __slots__ = (
+        "_pledges",
+        "amendments",
+        "attempts",
+        "authorizations",
+        "backers",
+        "canceled_authorizations",
+        "captures",
+        "circle_collected_minor",
+        "circle_pledged_minor",
+        "closes_at",
+        "collected_minor",
+        "day_totals",
+        "disputes",
+        "goal_is_reached",
+        "goal_minor",
+        "goal_occurrences",
+        "late_minor",
+        "launch",
+        "next_threshold_minor",
+        "over_returned_minor",
+        "overfunding_said_percent",
+        "pledged_minor",
+        "position",
+        "refunds",
+        "share_sources",
+        "shares",
+        "sources",
+        "status",
+        "steps_said",
+        "stretch_goals",
+        "stretch_goals_said",
+        "term_revisions",
+        "title",
+        "unattributed",
+        "zone",
+    )
 
     def __init__(self, launch: CampaignLaunchedData) -> None:
         self.launch = launch
@@ -203,9 +250,9 @@ class Campaign:
         self.status: CampaignStatus = "open"
         # Facts.
         self._pledges: dict[str, Pledge] = {}
-        self.authorizations: dict[str, tuple[Pledge, int]] = {}
+        self.authorizations: dict[str, Cumulative] = {}
         self.canceled_authorizations: dict[str, Pledge] = {}
-        self.captures: dict[str, tuple[Pledge, int]] = {}
+        self.captures: dict[str, Cumulative] = {}
         self.refunds: dict[str, Refund] = {}
         self.disputes: dict[str, Dispute] = {}
         self.attempts: dict[str, Pledge] = {}
@@ -249,7 +296,7 @@ class Campaign:
         """Return the link of that token, or the place kept for it."""
         share = self.shares.get(token)
         if share is None:
-            share = self.shares[token] = Share()
+            share = self.shares[token] = Share(token)
         return share
 
     @property

@@ -18,7 +18,7 @@ from cercles.processes import ProcessName, make
 from cercles.running import run_process
 from schemas.events import PledgeCaptured, PledgeCapturedData
 from stream_processors.ledger import batch, facts, fold
-from stream_processors.ledger.state import Campaign
+from stream_processors.ledger.state import Campaign, Pledge
 from stream_processors.shell import checkpoints, lane, outputs, transport
 from stream_processors.shell.checkpoints import Checkpoint, Snapshot
 
@@ -40,7 +40,7 @@ def other_fold_version() -> None:
 def without_deduplication() -> None:
     """A capture that is seen again counts again."""
 
-    def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
+    def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
         campaign.captures.pop(data.capture_id, None)
         return facts.capture(campaign, data, time)
 

@@ -9,7 +9,7 @@ from schemas.events import LogEvent, encode
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import PartitionState
 from stream_processors.refusals import RefusalReason
-from tests.ledger.batches import Record, batch_of, fold
+from tests.ledger.batches import Record, batch_of, fold, updates_of
 from tests.ledger.events import (
     CAMPAIGN,
     CLOSES,
@@ -201,3 +201,16 @@ def test_a_record_that_is_no_event_here_says_why(record: Record, reason: Refusal
     batch.fold([record])
     (letter,) = batch.finish().dead_letters
     assert (letter.reason, letter.detail) == (reason, detail)
+
+
+@pytest.mark.parametrize("key", [b"another-film", None])
+def test_a_key_is_looked_at_in_every_record_of_a_story(key: bytes | None) -> None:
+    """Also where the campaign is in the midst of a batch."""
+    batch = batch_of(PartitionState())
+    batch.fold([Record(0, encode(launch())), Record(1, VALUE, key), Record(2, VALUE)])
+    outputs = batch.finish()
+    (letter,) = outputs.dead_letters
+    assert letter.origin is not None
+    assert (letter.reason, letter.origin.offset) == ("misrouted", 1)
+    assert letter.detail == "the record's key is not the id of the event's campaign"
+    assert [entry.offset for update in updates_of(outputs) for entry in update.entries] == [0, 2]
