@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import faust
 from faust.types import TP
@@ -12,6 +12,10 @@ from schemas.topics import LOG
 from stream_processors.settings import WorkerSettings
 from stream_processors.shell.lane import Delivery
 from stream_processors.shell.transport import BatchSchema
+
+_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What a partition may give at a time. Faust's own megabyte holds fewer events than a batch may have, and the larger a
+batch, the fewer updates it takes to say what it changed."""
 
 
 def make_application(settings: WorkerSettings, data_directory: Path) -> faust.App:
@@ -33,6 +37,7 @@ def make_application(settings: WorkerSettings, data_directory: Path) -> faust.Ap
         stream_wait_empty=False,
         stream_buffer_maxsize=settings.queued_batches_max * 64,
         broker_max_poll_records=settings.batch_events_max,
+        consumer_max_fetch_size=_FETCH_BYTES_MAX,
         broker_commit_interval=settings.commit_interval_seconds,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 5,

@@ -15,7 +15,8 @@ from schemas.updates import Progress, encoder
 from stream_processors.ledger.batch import FOLD_VERSION, Outputs
 
 _REQUEST_BYTES_MAX: Final = 1_000_000
-_BATCH_BYTES_MAX: Final = 256 * 1024
+_BATCH_BYTES_MAX: Final = 896 * 1024
+"""Largest record batch: with its header below what the topic takes."""
 
 
 class OutputProducer(Service):
@@ -52,7 +53,9 @@ class OutputProducer(Service):
         """
         reach("worker.before_outputs")
         partition = progress.partition
-        waiting = [await self._send(UPDATES.name, partition, key, value) for key, value in outputs.updates]
+        updates = _RecordBatches(self._connected(), UPDATES.name, partition)
+        for key, value in outputs.updates:
+            await updates.add(key, value)
         reach("worker.updates_handed_over")
         dead_letters_end = 0
         if outputs.dead_letters:
@@ -66,9 +69,10 @@ class OutputProducer(Service):
                 fold_version=progress.fold_version,
                 log_id=progress.log_id,
             )
-        waiting.append(await self._send(UPDATES.name, partition, None, encoder.encode(progress)))
+        await updates.add(None, encoder.encode(progress))
+        await updates.hand_over()
         reach("worker.progress_handed_over")
-        await asyncio.gather(*waiting)
+        await asyncio.gather(*updates.handed_over)
         reach("worker.outputs_acknowledged")
         return dead_letters_end
 
@@ -76,26 +80,51 @@ class OutputProducer(Service):
         waiting = []
         for letter in letters:
             key, value, headers = to_record(letter)
-            waiting.append(await self._send(DEAD_LETTERS.name, partition, key, value, headers))
+            waiting.append(
+                await self._connected().send(
+                    DEAD_LETTERS.name, value=value, key=key, partition=partition, headers=list(headers)
+                )
+            )
+            reach("worker.record_handed_over")
         reach("worker.dead_letters_handed_over")
         acknowledged = await asyncio.gather(*waiting)
         return 1 + max(int(metadata.offset) for metadata in acknowledged)
 
-    async def _send(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = (),
-    ) -> "asyncio.Future[Any]":
+    def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise RuntimeError("the producer has not been started")
-        future: asyncio.Future[Any] = await self._producer.send(
-            topic, value=value, key=key, partition=partition, headers=list(headers)
-        )
+        return self._producer
+
+
+class _RecordBatches:
+    """Packs records of one partition into record batches, as few as they fit in.
+
+    The producer's own way, record by record, costs more than folding the events that led to the records: a future, a
+    task's turn and a tuple for each.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._open = producer.create_batch()
+        self.handed_over: list[asyncio.Future[Any]] = []
+        """One for each record batch: done when the broker has acknowledged it."""
+
+    async def add(self, key: bytes | None, value: bytes) -> None:
+        """Put a record after the others; what is full by then is handed over."""
+        if self._open.append(timestamp=None, key=key, value=value) is not None:
+            return
+        await self.hand_over()
+        self._open = self._producer.create_batch()
+        if self._open.append(timestamp=None, key=key, value=value) is None:
+            raise RuntimeError(f"a record of {len(value)} bytes does not fit into an empty record batch")
+
+    async def hand_over(self) -> None:
+        """Give the open record batch to the producer."""
+        self._open.close()
+        self.handed_over.append(await self._producer.send_batch(self._open, self._topic, partition=self._partition))
         reach("worker.record_handed_over")
-        return future
 
 
 def progress_of(partition: int, next_offset: int, dead_letters_next_offset: int, log_id: str) -> Progress:

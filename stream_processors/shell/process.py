@@ -23,6 +23,7 @@ from stream_processors.metrics import WorkerMetrics
 from stream_processors.settings import WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
 from stream_processors.shell.checkpoints import CheckpointDirectory
+from stream_processors.shell.collector import settle
 from stream_processors.shell.lane import Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
 from stream_processors.shell.outputs import OutputProducer
@@ -120,6 +121,7 @@ class WorkerProcess:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
+        settle()
         with tempfile.TemporaryDirectory(prefix="cercles-worker-") as directory:
             asyncio.run(self._work(stop, Path(directory)))
 
