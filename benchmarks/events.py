@@ -40,16 +40,16 @@ def campaign_ids(campaigns: int) -> list[str]:
     return [f"campaign-{number:07}" for number in range(campaigns)]
 
 
-def openings(campaigns: int) -> Iterator[Record]:
+def openings(campaigns: int, shares: int = SHARES) -> Iterator[Record]:
     """Yield each campaign's launch and its links: every third below the one before it."""
     for campaign_id in campaign_ids(campaigns):
         key = campaign_id.encode()
         yield Record(key, _launch(campaign_id))
-        for number in range(SHARES):
+        for number in range(shares):
             yield Record(key, _share(campaign_id, number))
 
 
-def captures(count: int, campaigns: int, seed: int = 1) -> Iterator[Record]:
+def captures(count: int, campaigns: int, seed: int = 1, shares: int = SHARES) -> Iterator[Record]:
     """Yield `count` captures in all, repeats among them, of as many campaigns, the same for the same seed."""
     randomness = random.Random(seed)
     ids = campaign_ids(campaigns)
@@ -59,7 +59,7 @@ def captures(count: int, campaigns: int, seed: int = 1) -> Iterator[Record]:
             yield recent[randomness.randrange(_REPEATED_AFTER)]
             continue
         campaign_id = ids[randomness.randrange(campaigns)]
-        record = Record(campaign_id.encode(), _capture(campaign_id, number, randomness))
+        record = Record(campaign_id.encode(), _capture(campaign_id, number, randomness, shares))
         if len(recent) < _REPEATED_AFTER:
             recent.append(record)
         else:
@@ -73,7 +73,7 @@ def _launch(campaign_id: str) -> bytes:
         title="Les Anges Anonymes",
         owner_id=f"owner-{campaign_id}",
         currency="EUR",
-        goal_minor=1_500_000,
+        goal_minor=5_000_000,
         opens_at=START,
         closes_at=START + timedelta(days=60),
         timezone="Europe/Paris",
@@ -100,9 +100,9 @@ def _token(campaign_id: str, number: int) -> str:
     return f"{campaign_id}.s{number:02}"
 
 
-def _capture(campaign_id: str, number: int, randomness: random.Random) -> bytes:
+def _capture(campaign_id: str, number: int, randomness: random.Random, shares: int) -> bytes:
     made_at = START + timedelta(seconds=1 + number % (50 * 86_400))
-    token = _token(campaign_id, randomness.randrange(SHARES)) if randomness.random() < 1 / 2 else None
+    token = _token(campaign_id, randomness.randrange(shares)) if shares and randomness.random() < 1 / 2 else None
     data = PledgeCapturedData(
         campaign_id=campaign_id,
         pledge_id=f"pl_{number:012x}",

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final, NamedTuple
 
-from benchmarks.events import Record, captures, openings
+from benchmarks.events import SHARES, Record, captures, openings
 from benchmarks.harness import Benchmark, Measurement, Row, Sizes, rate
 from schemas.events import Decoding
 from schemas.topics import LOG
 from stream_processors.ledger.batch import Batch
 from stream_processors.ledger.state import PartitionState
+from stream_processors.shell.collector import settle
 
 EVENTS_DEFAULT: Final = 200_000
 BATCH_EVENTS: Final = 2_000
@@ -32,6 +34,16 @@ class LogLine(NamedTuple):
 def lines(records: Iterator[Record], first_offset: int = 0) -> list[LogLine]:
     """Return the records with their offsets."""
     return [LogLine(offset, *record) for offset, record in enumerate(records, first_offset)]
+
+
+def chunks(count: int, campaigns: int, size: int, shares: int = SHARES) -> Iterator[list[LogLine]]:
+    """Yield what opens the campaigns, then the captures in lists of that size, made only when they are asked for."""
+    begun = lines(openings(campaigns, shares))
+    yield begun
+    stream, offset = captures(count, campaigns, shares=shares), len(begun)
+    while records := lines(islice(stream, size), offset):
+        yield records
+        offset += len(records)
 
 
 def fold(state: PartitionState, records: Sequence[LogLine]) -> int:
@@ -66,6 +78,8 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
     events = sizes.events_or(EVENTS_DEFAULT)
     begun = lines(openings(campaigns))
     records = lines(captures(events, campaigns), len(begun))
+    # As a worker does when it starts; the floor is measured in the same process.
+    settle()
 
     def ours() -> Measurement:
         state = PartitionState()

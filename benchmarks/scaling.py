@@ -1,0 +1,116 @@
+"""Whether an event costs the same whatever there is of everything else.
+
+Each row's figure is events a second of CPU time, beside the row's reference: the same with one worker, with a thousand
+campaigns, with the smallest number of events. A shared machine has fewer cores than workers, so wall time says nothing.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Final
+
+from benchmarks.events import CAMPAIGNS_DEFAULT, captures, openings
+from benchmarks.fold import BATCH_EVENTS, chunks, fold
+from benchmarks.harness import Benchmark, Measurement, Row, Sizes
+from benchmarks.log import fill_log
+from benchmarks.servers import make_topics, running_kafka
+from benchmarks.workers import running_workers, steady, watch
+from stream_processors.ledger.state import PartitionState
+from stream_processors.shell.collector import settle
+
+EVENTS_DEFAULT: Final = 400_000
+PARTITIONS: Final = 8
+WORKERS_DEFAULT: Final = "2,4"
+CAMPAIGNS_TRIED: Final = "1,100,10000,100000"
+EVENTS_TRIED: Final = "1000000"
+EVENTS_REFERENCE: Final = 100_000
+SHARES: Final = 2
+"""Links of each campaign: with twenty, opening a million campaigns would be most of the work."""
+
+_groups = itertools.count(1)
+
+
+def _numbers(sizes: Sizes, key: str, default: str) -> list[int]:
+    return [int(number) for number in sizes.options.get(key, default).split(",") if number]
+
+
+def _per_cpu_second(measured: Measurement) -> Measurement:
+    if measured.cpu_us is None:
+        raise ValueError("CPU time was not measured")
+    return Measurement(1e6 / measured.cpu_us, measured.cpu_us, {"wall_rate": measured.value})
+
+
+def _workers(bootstrap: str, total: int, count: int) -> Callable[[], Measurement]:
+    def run() -> Measurement:
+        with running_workers(bootstrap, f"scaling-{next(_groups)}", count) as workers:
+            return _per_cpu_second(steady(watch(workers, total)))
+
+    return run
+
+
+def _folded(events: int, campaigns: int) -> Callable[[], Measurement]:
+    """Fold in memory, the making of events not counted."""
+
+    def run() -> Measurement:
+        state, stream = PartitionState(), chunks(events, campaigns, BATCH_EVENTS, SHARES)
+        fold(state, next(stream))
+        seconds = 0.0
+        for records in stream:
+            started = time.process_time()
+            fold(state, records)
+            seconds += time.process_time() - started
+        return Measurement(events / seconds, seconds / events * 1e6)
+
+    return run
+
+
+@contextmanager
+def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
+    events = sizes.events_or(EVENTS_DEFAULT)
+    unit = "events a CPU second"
+    flat = "0.8 to 1.25"
+    settle()
+    rows = [
+        Row(
+            f"{campaigns:,} campaigns, beside {CAMPAIGNS_DEFAULT:,}; {EVENTS_REFERENCE:,} events",
+            unit,
+            _folded(EVENTS_REFERENCE, campaigns),
+            _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT),
+            flat,
+            warm_up=False,
+        )
+        for campaigns in _numbers(sizes, "campaigns", CAMPAIGNS_TRIED)
+    ]
+    rows += [
+        Row(
+            f"{many:,} events, beside {EVENTS_REFERENCE:,}; {CAMPAIGNS_DEFAULT:,} campaigns",
+            unit,
+            _folded(many, CAMPAIGNS_DEFAULT),
+            _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT),
+            flat,
+            warm_up=False,
+        )
+        for many in _numbers(sizes, "events", EVENTS_TRIED)
+    ]
+    with running_kafka() as kafka:
+        make_topics(kafka.bootstrap_servers, PARTITIONS)
+        total = fill_log(
+            kafka.bootstrap_servers, chain(openings(CAMPAIGNS_DEFAULT), captures(events, CAMPAIGNS_DEFAULT))
+        )
+        rows += [
+            Row(
+                f"{count} workers, beside 1; {PARTITIONS} partitions, {total:,} events",
+                unit,
+                _workers(kafka.bootstrap_servers, total, count),
+                _workers(kafka.bootstrap_servers, total, 1),
+                flat,
+                warm_up=False,
+            )
+            for count in _numbers(sizes, "workers", WORKERS_DEFAULT)
+        ]
+        yield rows
+
+
+SCALING: Final = Benchmark("scaling", "what an event costs with more workers, campaigns and events", _prepare)
