@@ -187,7 +187,8 @@ class Lane:
             setting.kafka, self.partition, self._state.next_offset, until, records_max=setting.batch_events_max
         ):
             silent = [record for record in records if record.offset < committed]
-            self._fold(silent)
+            # What it came to was said before: only the state is wanted.
+            self._batch().fold(silent)
             reach("worker.aligning")
             unsaid = self._fold(records[len(silent) :])
             self._state.next_offset = max(self._state.next_offset, position)
@@ -256,12 +257,15 @@ class Lane:
 
     def _fold(self, records: list[Any]) -> Outputs:
         started = time.perf_counter()
-        before_change = None if self._snapshot is None else self._snapshot.before_change
-        batch = Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change)
+        batch = self._batch()
         batch.fold(records)
         outputs = batch.finish()
         self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
         return outputs
+
+    def _batch(self) -> Batch:
+        before_change = None if self._snapshot is None else self._snapshot.before_change
+        return Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change)
 
     async def _send(self, outputs: Outputs, end: int) -> None:
         """Say what a batch led to, and acknowledge the log below `end` once the broker has it all."""

@@ -21,7 +21,7 @@ from sinks.database import writing_engine
 from sinks.positions import TopicPartition
 from sinks.settings import SinkSettings
 from stream_processors.ledger import batch, facts, fold
-from stream_processors.ledger.state import Campaign
+from stream_processors.ledger.state import Campaign, Pledge
 from tests.faults.stored import unequal_sums
 from tests.proof.stage import Stage, audited, many_stories
 from tests.proof.traffic import Traffic, sink_is_at_the_end
@@ -115,7 +115,7 @@ def test_new_rules_fill_a_new_database_while_the_old_one_serves(
     """As docs/runbook-proof.md says: the new one is what the new rules say, and the old one mixes nothing."""
     before = everything(engine)
 
-    def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> bool:
+    def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
         """The other rules: a capture counts twice."""
         return facts.capture(campaign, msgspec.structs.replace(data, amount_minor=2 * data.amount_minor), time)
 
