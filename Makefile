@@ -8,10 +8,10 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SUFFIXES:
 
 VENV := .venv/bin
-# Passed on to `demo`, `up`, `test`, `faults` and `lock`.
+# Passed on to `demo`, `up`, `test`, `bench`, `faults` and `lock`.
 ARGS ?=
 
-.PHONY: help demo up test faults coverage check lock clean format environment environment-dev
+.PHONY: help demo up test bench faults coverage check lock clean format environment environment-dev
 .PHONY: check-style check-types check-imports check-schemas check-settings check-topics
 
 help: ## List the targets
@@ -25,6 +25,9 @@ up: environment ## Run everything on this machine and keep its data, until Ctrl-
 
 test: environment-dev ## Run all tests, on real Kafka and PostgreSQL (ARGS="tests/unit -x", whatever pytest takes)
 	@$(VENV)/python -m pytest $(ARGS)
+
+bench: environment-dev ## Measure speed beside a floor, and keep the figures (ARGS=fold, ARGS="worker --runs 3 --json", ARGS=--help)
+	@$(VENV)/python -m benchmarks $(ARGS)
 
 faults: environment-dev ## Kill, freeze, cut off and fill up everything, under load, and prove that nothing is lost (ARGS="--short --json")
 	@$(VENV)/python -m tests.faults $(ARGS)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.project.documents import ROOT
 
-ENVIRONMENT_KIND: Final = {"demo": "runtime", "up": "runtime", "test": "dev", "faults": "dev"}
+ENVIRONMENT_KIND: Final = {"demo": "runtime", "up": "runtime", "test": "dev", "bench": "dev", "faults": "dev"}
 
 
 @pytest.fixture
@@ -38,7 +38,13 @@ def make(directory: Path, *arguments: str, **environment: str) -> subprocess.Com
 
 @pytest.mark.parametrize(
     ("target", "program"),
-    [("demo", ["cercles", "demo"]), ("up", ["cercles", "up"]), ("test", ["pytest"]), ("faults", ["tests.faults"])],
+    [
+        ("demo", ["cercles", "demo"]),
+        ("up", ["cercles", "up"]),
+        ("test", ["pytest"]),
+        ("bench", ["benchmarks"]),
+        ("faults", ["tests.faults"]),
+    ],
 )
 def test_arguments_reach_the_program_and_its_output_is_all(clone: Path, target: str, program: list[str]) -> None:
     """`make demo ARGS=--json | jq` works: neither make nor the environment says a word on standard output."""
