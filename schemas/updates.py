@@ -3,6 +3,9 @@
 Positions make every word repeatable. An entry stands at (offset, number): the offset in the log of the event that made
 it, and its number among that event's entries. An update continues from `before` to `after`; who has reached a position
 applies only what stands above it, and who stands below `before` has missed something.
+
+An update is a tree: its structs can't be part of a cycle, and the garbage collector need not look at them
+(`gc=False`). Where a process holds tens of thousands of entries at a time, it would.
 """
 
 from datetime import date
@@ -32,7 +35,7 @@ MilestoneType = Literal[
 CampaignStatus = Literal["open", "succeeded", "failed"]
 
 
-class Position(Struct, frozen=True, array_like=True, order=True):
+class Position(Struct, frozen=True, array_like=True, order=True, gc=False):
     """A place in one partition's story: the event's offset in the log, and the entry's number within it."""
 
     offset: int
@@ -43,7 +46,7 @@ BEFORE_EVERYTHING: Final = Position(-1, 0)
 """The position of a campaign that nothing has happened to."""
 
 
-class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A campaign's terms as they now stand, and its outcome."""
 
     title: str
@@ -61,7 +64,7 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: CampaignStatus
 
 
-class CircleTotals(Struct, frozen=True, kw_only=True):
+class CircleTotals(Struct, frozen=True, kw_only=True, gc=False):
     """Totals of one circle; `backers` are distinct within it, so circles' backers need not add up to the campaign's."""
 
     circle: AnyCircle
@@ -70,7 +73,7 @@ class CircleTotals(Struct, frozen=True, kw_only=True):
     backers: int
 
 
-class DayTotals(Struct, frozen=True, kw_only=True):
+class DayTotals(Struct, frozen=True, kw_only=True, gc=False):
     """Totals of the pledges made on one day of the campaign's time zone."""
 
     day: date
@@ -78,7 +81,7 @@ class DayTotals(Struct, frozen=True, kw_only=True):
     collected_minor: int
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class Totals(Struct, frozen=True, kw_only=True, gc=False):
     """A campaign's totals, in minor units of its currency.
 
     campaign = sum of circles = sum of days = sum of entries, for pledged and collected. `late_minor` and
@@ -98,7 +101,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     unattributed: dict[UnattributedReason, int]
 
 
-class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of the ledger: what one event changed in one place.
 
     Amounts are differences. An event that changed state without moving money has one entry of zero; one that moves a
@@ -117,7 +120,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     collected_minor: int = 0
 
 
-class Pledge(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pledge(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A pledge as it now stands. Late ones are outside every total."""
 
     pledge_id: str
@@ -133,7 +136,7 @@ class Pledge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unattributed: UnattributedReason | None = None
 
 
-class Milestone(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Milestone(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that is said once.
 
     `step` is a percentage of the goal (`cercles.milestone.passed`, `cercles.goal.overfunded`; 100 means the first unit
@@ -153,7 +156,7 @@ class Milestone(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stretch_goal_id: str | None = None
 
 
-class Update(Struct, frozen=True, kw_only=True, tag_field="type", tag="cercles.update", omit_defaults=True):
+class Update(Struct, frozen=True, kw_only=True, tag_field="type", tag="cercles.update", omit_defaults=True, gc=False):
     """Everything that one batch changed in one campaign, or one part of it.
 
     `totals` and `milestones` are as of the part's last entry; `complete` is false for every part but the last. `days`
