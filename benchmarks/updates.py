@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final
 
 from kafka import KafkaProducer
@@ -50,28 +50,32 @@ def say(bootstrap: str, events: int, campaigns: int) -> Backlog:
             bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=20, batch_size=512 * 1024
         )
     ) as producer:
-        for partition, records in enumerate(_shared_out(events, campaigns)):
-            for key, value, entries in _said(partition, records):
+        for partition, records in enumerate(shared_out(events, campaigns, PARTITIONS)):
+            for key, value, entries in said(partition, records, repeat(BATCH_EVENTS)):
                 producer.send(UPDATES.name, value, key=key, partition=partition)
                 backlog.add(partition, entries)
         producer.flush(_FLUSH_SECONDS_MAX)
     return backlog
 
 
-def _shared_out(events: int, campaigns: int) -> list[list[Record]]:
+def shared_out(events: int, campaigns: int, partitions: int) -> list[list[Record]]:
+    """Return launches, links and as many captures, partition by partition."""
     partition_of: dict[bytes, int] = {}
-    shares: list[list[Record]] = [[] for _ in range(PARTITIONS)]
+    shares: list[list[Record]] = [[] for _ in range(partitions)]
     for record in openings(campaigns):
-        shares[partition_of.setdefault(record.key, len(partition_of) % PARTITIONS)].append(record)
+        shares[partition_of.setdefault(record.key, len(partition_of) % partitions)].append(record)
     for record in captures(events, campaigns):
         shares[partition_of[record.key]].append(record)
     return shares
 
 
-def _said(partition: int, records: list[Record]) -> Iterator[tuple[bytes | None, bytes, int]]:
+def said(
+    partition: int, records: list[Record], batch_events: Iterator[int]
+) -> Iterator[tuple[bytes | None, bytes, int]]:
+    """Yield what a worker says of the partition's records, in batches of these sizes: key, value, entries in it."""
     state = PartitionState()
     waiting = iter(lines(iter(records)))
-    while taken := list(islice(waiting, BATCH_EVENTS)):
+    while taken := list(islice(waiting, next(batch_events))):
         batch = Batch(state, partition, LOG.name, lambda _: partition)
         batch.fold(taken)
         outputs = batch.finish()
