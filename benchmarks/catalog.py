@@ -3,11 +3,15 @@
 from typing import Final
 
 from benchmarks.fold import FOLD
+from benchmarks.gateway import GATEWAY
 from benchmarks.harness import Benchmark
+from benchmarks.latency import LATENCY
 from benchmarks.memory import MEMORY
 from benchmarks.peers import PEERS_BENCHMARK
+from benchmarks.readers import READERS
 from benchmarks.restore import RESTORE
 from benchmarks.scaling import SCALING
+from benchmarks.sink import SINK
 from benchmarks.worker import WORKER
 
 _ALL: Final = (
@@ -15,6 +19,10 @@ _ALL: Final = (
     WORKER,
     RESTORE,
     MEMORY,
+    SINK,
+    GATEWAY,
+    LATENCY,
+    READERS,
     SCALING,
     PEERS_BENCHMARK,
 )

@@ -20,7 +20,8 @@ class OperationsSettings(BaseSettings):
     stall_seconds_max: float = Field(
         default=120.0,
         ge=1,
-        description="Longest time without progress while there is something to do, before the process ends",
+        description="Longest time without progress while there is something to do, before the process ends; well above "
+        "the longest single wait, such as 30 s for a statement of the sink",
     )
 
 

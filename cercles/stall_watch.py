@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -83,11 +84,11 @@ class StallWatch:
         return None
 
     def _run(self) -> None:
-        while self.verdict is None:
-            time.sleep(LOOK_SECONDS)
-            self.look()
-        time.sleep(GRACE_SECONDS)
         try:
+            while self.verdict is None:
+                time.sleep(LOOK_SECONDS)
+                self.look()
+            time.sleep(GRACE_SECONDS)
             _in_bounded_time(self._log_end)
         finally:
             self._end(EXIT_FAILED)
@@ -119,5 +120,6 @@ def _stacks() -> str:
 
 def _in_bounded_time(action: Callable[[], object]) -> None:
     thread = threading.Thread(target=action, name="stall-watch-word", daemon=True)
-    thread.start()
-    thread.join(SPEAK_SECONDS_MAX)
+    with suppress(RuntimeError):  # that no further thread can be started may be why the process stands still
+        thread.start()
+        thread.join(SPEAK_SECONDS_MAX)

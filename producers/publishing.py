@@ -11,6 +11,7 @@ once, until what is in flight has been acknowledged or dropped.
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,6 +78,8 @@ class Publisher:
         self._bytes_in_flight = 0
         self._number = 0
         self._numbers: dict[Publication, int] = {}
+        metrics.in_flight_events.set_function(lambda: self._events_in_flight)
+        metrics.in_flight_bytes.set_function(lambda: self._bytes_in_flight)
         self._lane = Lane(connection, topics, self._bounds.seconds_max, metrics.connections)
 
     def start(self) -> None:
@@ -141,7 +144,7 @@ class Publisher:
             size = self._bytes_in_flight + publication.size_bytes
             full = events > self._bounds.events_max or size > self._bounds.bytes_max
             if not full:
-                self._set_in_flight(events, size)
+                self._events_in_flight, self._bytes_in_flight = events, size
                 self._number += 1
                 self._numbers[publication] = self._number
         if full:
@@ -149,11 +152,6 @@ class Publisher:
             raise TooMuchInFlightError("too many events wait for the broker already")
         self._lane.put(publication)
         return publication
-
-    def _set_in_flight(self, events: int, size_bytes: int) -> None:
-        self._events_in_flight, self._bytes_in_flight = events, size_bytes
-        self._metrics.in_flight_events.set(events)
-        self._metrics.in_flight_bytes.set(size_bytes)
 
     def _given_up(self, publication: Publication) -> BrokerAwayError:
         publication.abandoned = True
@@ -165,16 +163,15 @@ class Publisher:
     def _done(self, publication: Publication) -> None:
         """Nothing of the publication is under way any more, whatever became of it."""
         with self._lock:
-            self._set_in_flight(
-                self._events_in_flight - len(publication.records), self._bytes_in_flight - publication.size_bytes
-            )
+            self._events_in_flight -= len(publication.records)
+            self._bytes_in_flight -= publication.size_bytes
             del self._numbers[publication]
         if publication.failed:
             return
         self._lane.acknowledged()
         self._metrics.seconds.observe(time.monotonic() - publication.began_at)
-        for record in publication.records:
-            self._metrics.events.labels(record.topic).inc()
+        for topic, events in Counter(record.topic for record in publication.records).items():
+            self._metrics.events.labels(topic).inc(events)
 
     def _failed(self, publication: Publication, error: BaseException) -> None:
         if publication.abandoned:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Table, select, tuple_
+from sqlalchemy import Connection, Row, Select, Table, bindparam, select, tuple_
 
 from readers import answers
 from readers.positions import Cursor, Position
@@ -25,6 +25,10 @@ _CAMPAIGNS: Final[Select[Any]] = select(
     campaigns.c.timezone,
     campaigns.c.revision,
 ).join_from(campaign_totals, campaigns, campaign_totals.c.campaign_id == campaigns.c.campaign_id)
+
+# Made once: making a statement takes longer than running it.
+_CAMPAIGN: Final = _CAMPAIGNS.where(campaign_totals.c.campaign_id == bindparam("campaign_id"))
+_CIRCLES: Final = select(circle_totals).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
 
 
 class CampaignUnknownError(LookupError):
@@ -179,7 +183,7 @@ def amounts(row: Row[Any], currency: str) -> dict[str, Any]:
 
 
 def _campaign(connection: Connection, campaign_id: str) -> Row[Any]:
-    row = connection.execute(_CAMPAIGNS.where(campaign_totals.c.campaign_id == campaign_id)).one_or_none()
+    row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).one_or_none()
     if row is not None:
         return row
     gap = connection.execute(
@@ -236,7 +240,7 @@ def _totals(row: Row[Any]) -> answers.Totals:
 
 def _circles(connection: Connection, campaign: Row[Any]) -> list[answers.Circle]:
     """Return all circles in their order, those without a row with zeros, so that the list always has the same form."""
-    rows = connection.execute(select(circle_totals).where(circle_totals.c.campaign_id == campaign.campaign_id))
+    rows = connection.execute(_CIRCLES, {"campaign_id": campaign.campaign_id})
     by_name = {row.circle: row for row in rows}
     nothing = format_amount(0, campaign.currency)
     return [

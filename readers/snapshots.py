@@ -2,11 +2,18 @@
 
 The engine is a synchronous one, used in a few threads: the driver of SQLite has no other form, and one code path for
 both databases is worth more than the threads cost.
+
+What the threads cost is shared. Whoever asks while nobody else does is answered at once; while a thread is busy,
+questions gather for a moment, and the next thread answers them all from one snapshot. The more is asked, the less each
+question costs.
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,12 +21,19 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
 
 _RECYCLE_SECONDS: Final = 300
 """A connection is replaced after this time, so that none reads a file that was moved away for longer."""
+
+QUESTIONS_MAX: Final = 8
+"""Most questions that one snapshot answers: one that takes long keeps those behind it waiting."""
+
+GATHER_SECONDS_MAX: Final = 0.005
+"""Longest that questions gather while a thread is busy; then another thread takes them."""
 
 _Answer = TypeVar("_Answer")
 
@@ -86,6 +100,12 @@ def _open_postgresql(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
     return engine
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Asked:
+    question: Callable[[Connection], Any]
+    answer: asyncio.Future[Any]
+
+
 class Snapshots:
     """Reads the database, in a bounded number of threads behind a bounded line."""
 
@@ -96,6 +116,8 @@ class Snapshots:
         self._lock = threading.Lock()
         self._number = 0
         self._under_way: dict[int, None] = {}
+        self._gathered: list[_Asked] = []
+        self._answering: set[asyncio.Task[None]] = set()
         self._outstanding = 0
         self._outstanding_max = at_once + queued_max
 
@@ -108,21 +130,29 @@ class Snapshots:
             self._metrics.reads_refused.inc()
             raise ReadsQueueFullError("too many requests stand in line for the database")
         began = time.perf_counter()
+        asked = _Asked(question, asyncio.get_running_loop().create_future())
+        self._gather(asked)
         self._count(+1)
         try:
-            return await anyio.to_thread.run_sync(self.read_here, question, limiter=self._threads)
+            answer: _Answer = await asked.answer
         finally:
             self._count(-1)
             self._metrics.read_seconds.observe(time.perf_counter() - began)
+        return answer
 
     def read_here(self, question: Callable[[Connection], _Answer]) -> _Answer:
         """Return what `question` answers from one snapshot, in the calling thread."""
+        with self._noted(), self._engine.begin() as connection:
+            return question(connection)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Let `under_way` know of a read for as long as it takes."""
         with self._lock:
             self._number = number = self._number + 1
             self._under_way[number] = None
         try:
-            with self._engine.begin() as connection:
-                return question(connection)
+            yield
         finally:
             with self._lock:
                 del self._under_way[number]
@@ -132,6 +162,59 @@ class Snapshots:
         with self._lock:
             oldest = next(iter(self._under_way), None)
         return {} if oldest is None else {"oldest read": oldest}
+
+    def _gather(self, asked: _Asked) -> None:
+        """Let a question go with others that come by then."""
+        self._gathered.append(asked)
+        if len(self._gathered) == QUESTIONS_MAX:
+            self._hand_over()
+        elif len(self._gathered) == 1:
+            delay_seconds = GATHER_SECONDS_MAX if self._answering else 0
+            asyncio.get_running_loop().call_later(delay_seconds, self._hand_over)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            answering = asyncio.create_task(self._answer(gathered))
+            self._answering.add(answering)
+            answering.add_done_callback(self._answered)
+
+    def _answered(self, answering: asyncio.Task[None]) -> None:
+        self._answering.discard(answering)
+        self._hand_over()
+
+    async def _answer(self, gathered: Sequence[_Asked]) -> None:
+        """Answer all questions in one thread; those behind one that the database did not survive are asked again."""
+        while gathered:
+            questions = [asked.question for asked in gathered]
+            outcomes = await anyio.to_thread.run_sync(self._outcomes_here, questions, limiter=self._threads)
+            for asked, outcome in zip(gathered, outcomes, strict=False):
+                if asked.answer.done():
+                    continue  # who asked has left
+                if isinstance(outcome, Exception):
+                    asked.answer.set_exception(outcome)
+                else:
+                    asked.answer.set_result(outcome)
+            gathered = gathered[len(outcomes) :]
+
+    def _outcomes_here(self, questions: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        """Return what the questions answer or raise, from one snapshot, up to the first that broke the transaction."""
+        outcomes: list[Any] = []
+        try:
+            with self._noted(), self._engine.begin() as connection:
+                for question in questions:
+                    try:
+                        outcomes.append(question(connection))
+                    except SQLAlchemyError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - it is the answer, to who asked
+                        outcomes.append(error)
+        except Exception as error:  # noqa: BLE001 - likewise
+            broken = (
+                isinstance(error, DBAPIError) and not error.connection_invalidated and len(outcomes) < len(questions)
+            )
+            return [*outcomes, error] if broken else [error] * len(questions)
+        return outcomes
 
     def _count(self, change: int) -> None:
         self._outstanding += change

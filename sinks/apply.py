@@ -12,7 +12,8 @@ from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Position, Update
 from sinks import dead_letters, positions
-from sinks.database import append, insert_new, upsert
+from sinks.bulk import append, upsert
+from sinks.database import insert_new
 from sinks.plan import Gap, Plan, Standing
 from sinks.records import Batch, decoded
 

@@ -30,6 +30,13 @@ HEARTBEATS_PER_SESSION: Final = 5
 FETCH_BYTES_MAX: Final = 32 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 
+FETCH_WAIT_SECONDS_MAX: Final = 0.05
+"""How long a broker may hold back its answer to a fetch while it has nothing.
+
+kafka-python has one fetch at a time under way at each broker, without the partitions whose records still wait here:
+what is new there waits for that answer, with the default for half a second.
+"""
+
 _TOPICS: Final = (UPDATES.name, DEAD_LETTERS.name)
 
 log = structlog.get_logger(__name__)
@@ -62,6 +69,7 @@ class Consumer:
                 partition_assignment_strategy=(RangePartitionAssignor,),
                 max_poll_records=settings.transaction_records_max,
                 fetch_max_bytes=FETCH_BYTES_MAX,
+                fetch_max_wait_ms=int(FETCH_WAIT_SECONDS_MAX * 1000),
                 max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
                 request_timeout_ms=ANSWER_SECONDS_MAX * 1000,
                 metadata_max_age_ms=METADATA_SECONDS_MAX * 1000,

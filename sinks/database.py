@@ -1,12 +1,11 @@
-"""What differs between SQLite and PostgreSQL: connecting, transactions, bulk writing, and which errors may pass."""
+"""What differs between SQLite and PostgreSQL: connecting, transactions, and which errors may pass."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import JSON, Connection, Engine, FromClause, Table, column, create_engine, event, insert, select
-from sqlalchemy import table as table_clause
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
@@ -23,9 +22,6 @@ IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 30
 """How long PostgreSQL lets a frozen sink hold its locks."""
 
 POOL_CONNECTIONS_MAX: Final = 2
-STAGED_ROWS_MIN: Final = 100
-"""From so many rows on, PostgreSQL takes them faster by COPY into a temporary table than one by one."""
-
 Row = Mapping[str, Any]
 DatabaseErrors: Final = (SQLAlchemyError, psycopg.Error, sqlite3.Error)
 """What database work raises: SQLAlchemy's errors, and the drivers' own where a bulk path goes around it."""
@@ -128,66 +124,11 @@ def _postgresql_engine(url: str, statements: Sequence[str]) -> Engine:
     return engine
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert the rows; where their primary keys already stand, put them in place of the old ones."""
-    if not rows:
-        return
-    statement = _conflicting_insert(connection, table)
-    keys = [column.name for column in table.primary_key]
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    if len(rows) >= STAGED_ROWS_MIN and _can_copy(connection, table):
-        staged = _stage(connection, table, rows)
-        statement = statement.from_select([column.name for column in table.columns], select(staged))
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
-    else:
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
-
-
 def insert_new(connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert the rows whose unique `keys` do not stand there yet; leave the others out."""
     if rows:
-        statement = _conflicting_insert(connection, table).on_conflict_do_nothing(index_elements=list(keys))
-        connection.execute(statement, list(rows))
-
-
-def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert many new rows by the database's bulk path: COPY on PostgreSQL. A key that already stands is an error."""
-    if not rows:
-        return
-    if _can_copy(connection, table):
-        _copy(connection, table.name, table, rows)
-    else:
-        connection.execute(insert(table), list(rows))
-
-
-def _can_copy(connection: Connection, table: Table) -> bool:
-    """JSON would have to be written out by ourselves; the tables that have it are those with few rows."""
-    return connection.dialect.name == "postgresql" and not any(isinstance(c.type, JSON) for c in table.columns)
-
-
-def _stage(connection: Connection, table: Table, rows: Sequence[Row]) -> FromClause:
-    """Copy the rows into a temporary table, empty again after the transaction: COPY itself can't replace rows."""
-    name = f"staged_{table.name}"
-    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {name} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-    _copy(connection, name, table, rows)
-    return table_clause(name, *[column(c.name, c.type) for c in table.columns], schema="pg_temp")
-
-
-def _copy(connection: Connection, name: str, table: Table, rows: Sequence[Row]) -> None:
-    names = [column.name for column in table.columns]
-    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
-    if driver is None:
-        raise psycopg.OperationalError("the connection is gone")
-    statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN").format(
-        psycopg.sql.Identifier(name), psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, names))
-    )
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row([row[name] for name in names])
-
-
-def _conflicting_insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+        insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+        connection.execute(insert.on_conflict_do_nothing(index_elements=list(keys)), list(rows))
 
 
 def is_transient(error: Exception) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.updates import BEFORE_EVERYTHING, Entry, Milestone, Pledge, Position, Update
 from sinks import rows
-from sinks.database import Row
+from sinks.bulk import Values
 
 GapKind = Literal["missed", "disagreeing"]
 """`missed`: an update begins above the position. `disagreeing`: its totals are not ours plus its entries."""
@@ -81,8 +81,8 @@ class Plan:
         self._campaigns: dict[str, _Campaign] = {}
         self._pledges: dict[tuple[str, str], Pledge] = {}
         self._gap_updates: dict[str, Update] = {}
-        self.entries: list[Row] = []
-        self.milestones: list[Row] = []
+        self.entries: list[Values] = []
+        self.milestones: list[Values] = []
         self.gaps: list[Gap] = []
         """Every update that was skipped because of a gap, in order."""
         self.applied = 0
@@ -132,13 +132,13 @@ class Plan:
             )
         )
 
-    def campaigns(self) -> list[Row]:
+    def campaigns(self) -> list[Values]:
         """Return the rows of `campaigns` whose terms have changed."""
         return [rows.campaign(changed.terms) for changed in self._campaigns.values() if changed.terms is not None]
 
-    def campaign_totals(self) -> list[Row]:
+    def campaign_totals(self) -> list[Values]:
         """Return the rows of `campaign_totals` to put in place, those of campaigns that begin with a gap included."""
-        written: list[Row] = []
+        written: list[Values] = []
         for campaign_id, campaign in self._campaigns.items():
             if campaign.last is not None:
                 written.append(rows.campaign_totals(campaign.last, campaign.gap_offset))
@@ -146,7 +146,7 @@ class Plan:
                 written.append(rows.nothing_yet(self._gap_updates[campaign_id], campaign.gap_offset))
         return written
 
-    def circle_totals(self) -> list[Row]:
+    def circle_totals(self) -> list[Values]:
         """Return the rows of `circle_totals` to put in place."""
         return [
             row
@@ -155,7 +155,7 @@ class Plan:
             for row in rows.circle_totals(campaign.last)
         ]
 
-    def pledges(self) -> list[Row]:
+    def pledges(self) -> list[Values]:
         """Return the rows of `pledges` to put in place."""
         return [rows.pledge(campaign_id, pledge) for (campaign_id, _), pledge in self._pledges.items()]
 

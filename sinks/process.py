@@ -138,8 +138,7 @@ class SinkProcess:
             consumer.unplace(found)
             raise
         self._look_around(consumer, engine)
-        if not found:
-            self.headway.note(self._waiting(consumer.positions()))
+        self.headway.note(self._waiting(consumer.positions()))
 
     def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
         position = consumer.positions().get(place)
@@ -159,7 +158,6 @@ class SinkProcess:
         self._count(batch, outcome, time.monotonic() - started)
         self._newest[place] = records[-1].timestamp / 1000
         consumer.applied(place, batch.next_offset)
-        self.headway.note({})
 
     def _waiting(self, places: Mapping[TopicPartition, int]) -> dict[str, int]:
         """Return where the partitions stand of which the topic is known to hold more."""
@@ -194,7 +192,7 @@ class SinkProcess:
         now = time.monotonic()
         if now - self._looked_at < self._settings.lag_seconds:
             return
-        positions.read(engine, consumer.positions(), consumer.topic_ids())
+        positions.read(engine, consumer.positions(), consumer.topic_ids())  # for what it raises
         self._ends = ends = consumer.end_offsets()
         consumer.commit()
         places = consumer.positions()

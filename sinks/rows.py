@@ -1,83 +1,76 @@
-"""Updates' parts as rows of the tables, column by column."""
+"""Updates' parts as rows of the tables: values in the order of the table's columns."""
 
 import msgspec
 
 from schemas.fields import CIRCLES
 from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Update
-from sinks.database import Row
+from sinks.bulk import Values
 
 
-def campaign(update: Update) -> Row:
+def campaign(update: Update) -> Values:
     """Return the row of `campaigns` for an update's terms. Raises ValueError when it has none."""
     terms = update.terms
     if terms is None:
         raise ValueError("the update has no terms")
-    return {
-        "campaign_id": update.campaign_id,
-        "title": terms.title,
-        "owner_id": terms.owner_id,
-        "currency": update.totals.currency,
-        "goal_minor": terms.goal_minor,
-        "goal_basis": terms.goal_basis,
-        "funding_model": terms.funding_model,
-        "stretch_goals": msgspec.to_builtins(terms.stretch_goals),
-        "opens_at": terms.opens_at,
-        "closes_at": terms.closes_at,
-        "settle_hours": terms.settle_hours,
-        "timezone": terms.timezone,
-        "sources": terms.sources,
-        "revision": terms.revision,
-        "status": terms.status,
-    }
+    return (
+        update.campaign_id,
+        terms.title,
+        terms.owner_id,
+        update.totals.currency,
+        terms.goal_minor,
+        terms.goal_basis,
+        terms.funding_model,
+        msgspec.to_builtins(terms.stretch_goals),
+        terms.opens_at,
+        terms.closes_at,
+        terms.settle_hours,
+        terms.timezone,
+        terms.sources,
+        terms.revision,
+        terms.status,
+    )
 
 
-def campaign_totals(update: Update, gap_offset: int | None) -> Row:
+def campaign_totals(update: Update, gap_offset: int | None) -> Values:
     """Return the row of `campaign_totals` as of the update's end."""
     totals = update.totals
-    return {
-        "campaign_id": update.campaign_id,
-        "partition_number": update.partition,
-        "position_offset": update.after.offset,
-        "position_number": update.after.number,
-        "fold_version": update.fold_version,
-        "complete": update.complete,
-        "gap_offset": gap_offset,
-        "currency": totals.currency,
-        "goal_minor": totals.goal_minor,
-        "pledged_minor": totals.pledged_minor,
-        "collected_minor": totals.collected_minor,
-        "over_returned_minor": totals.over_returned_minor,
-        "late_minor": totals.late_minor,
-        "percent": totals.percent,
-        "backers": totals.backers,
-        "unattributed": dict(totals.unattributed),
-    }
+    return (
+        update.campaign_id,
+        update.partition,
+        update.after.offset,
+        update.after.number,
+        update.fold_version,
+        update.complete,
+        gap_offset,
+        totals.currency,
+        totals.goal_minor,
+        totals.pledged_minor,
+        totals.collected_minor,
+        totals.over_returned_minor,
+        totals.late_minor,
+        totals.percent,
+        totals.backers,
+        dict(totals.unattributed),
+    )
 
 
-def nothing_yet(update: Update, gap_offset: int | None) -> Row:
+def nothing_yet(update: Update, gap_offset: int | None) -> Values:
     """Return the row of `campaign_totals` for a campaign whose first update here is not its first: all zeros."""
-    totals = update.totals
-    return {
-        "campaign_id": update.campaign_id,
-        "partition_number": update.partition,
-        "position_offset": BEFORE_EVERYTHING.offset,
-        "position_number": BEFORE_EVERYTHING.number,
-        "fold_version": update.fold_version,
-        "complete": False,
-        "gap_offset": gap_offset,
-        "currency": totals.currency,
-        "goal_minor": totals.goal_minor,
-        "pledged_minor": 0,
-        "collected_minor": 0,
-        "over_returned_minor": 0,
-        "late_minor": 0,
-        "percent": 0,
-        "backers": 0,
-        "unattributed": {},
-    }
+    zeros = msgspec.structs.replace(
+        update.totals,
+        pledged_minor=0,
+        collected_minor=0,
+        over_returned_minor=0,
+        late_minor=0,
+        percent=0,
+        backers=0,
+        unattributed={},
+    )
+    untold = msgspec.structs.replace(update, after=BEFORE_EVERYTHING, complete=False, totals=zeros)
+    return campaign_totals(untold, gap_offset)
 
 
-def circle_totals(update: Update) -> list[Row]:
+def circle_totals(update: Update) -> list[Values]:
     """Return the rows of `circle_totals` as of the update's end: every circle, so that none keeps an old amount."""
     named = {circle.circle: circle for circle in update.totals.circles}
     nothing = [
@@ -86,66 +79,66 @@ def circle_totals(update: Update) -> list[Row]:
         if circle not in named
     ]
     return [
-        {
-            "campaign_id": update.campaign_id,
-            "circle": circle.circle,
-            "pledged_minor": circle.pledged_minor,
-            "collected_minor": circle.collected_minor,
-            "backers": circle.backers,
-        }
+        (
+            update.campaign_id,
+            circle.circle,
+            circle.pledged_minor,
+            circle.collected_minor,
+            circle.backers,
+        )
         for circle in [*named.values(), *nothing]
     ]
 
 
-def pledge(campaign_id: str, row: Pledge) -> Row:
+def pledge(campaign_id: str, row: Pledge) -> Values:
     """Return the row of `pledges`."""
-    return {
-        "campaign_id": campaign_id,
-        "pledge_id": row.pledge_id,
-        "circle": row.circle,
-        "unattributed": row.unattributed,
-        "pledged_minor": row.pledged_minor,
-        "collected_minor": row.collected_minor,
-        "over_returned_minor": row.over_returned_minor,
-        "late": row.late,
-        "day": row.day,
-        "made_at": row.made_at,
-        "backer_id": row.backer_id,
-        "share_token": row.share_token,
-    }
+    return (
+        campaign_id,
+        row.pledge_id,
+        row.circle,
+        row.unattributed,
+        row.pledged_minor,
+        row.collected_minor,
+        row.over_returned_minor,
+        row.late,
+        row.day,
+        row.made_at,
+        row.backer_id,
+        row.share_token,
+    )
 
 
-def entry(update: Update, line: Entry) -> Row:
+def entry(update: Update, line: Entry) -> Values:
     """Return the row of `ledger_entries`."""
-    return {
-        "partition_number": update.partition,
-        "log_offset": line.offset,
-        "entry_number": line.number,
-        "campaign_id": update.campaign_id,
-        "event_id": line.event_id,
-        "event_type": line.event_type,
-        "occurred_at": line.occurred_at,
-        "pledge_id": line.pledge_id,
-        "circle": line.circle,
-        "day": line.day,
-        "pledged_minor": line.pledged_minor,
-        "collected_minor": line.collected_minor,
-    }
+    return (
+        update.partition,
+        line.offset,
+        line.number,
+        update.campaign_id,
+        line.event_id,
+        line.event_type,
+        line.occurred_at,
+        line.pledge_id,
+        line.circle,
+        line.day,
+        line.pledged_minor,
+        line.collected_minor,
+    )
 
 
-def milestone(update: Update, said: Milestone) -> Row:
+def milestone(update: Update, said: Milestone) -> Values:
     """Return the row of `milestones`."""
-    return {
-        "partition_number": update.partition,
-        "log_offset": said.offset,
-        "milestone_number": said.number,
-        "campaign_id": update.campaign_id,
-        "type": said.type,
-        "step": said.step,
-        "occurrence": said.occurrence,
-        "stretch_goal_id": said.stretch_goal_id,
-        "threshold_minor": said.threshold_minor,
-        "total_minor": said.total_minor,
-        "event_id": said.event_id,
-        "occurred_at": said.occurred_at,
-    }
+    return (
+        update.partition,
+        said.offset,
+        said.number,
+        update.campaign_id,
+        said.type,
+        said.step,
+        said.occurrence,
+        said.stretch_goal_id,
+        said.threshold_minor,
+        said.total_minor,
+        said.event_id,
+        said.occurred_at,
+    )

@@ -28,6 +28,7 @@ class Watch:
         self._metrics = metrics
         self._requests_max = requests_max
         self._under_way = 0
+        metrics.requests_under_way.set_function(lambda: self._under_way)
         self._run = secrets.token_hex(RUN_BYTES)
         self._numbers = itertools.count(1)
 
@@ -47,7 +48,7 @@ class Watch:
                 message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
             await send(message)
 
-        self._count(1)
+        self._under_way += 1
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 if self._under_way > self._requests_max:
@@ -56,17 +57,13 @@ class Watch:
                 else:
                     await self._app(scope, receive, send_on)
         finally:
-            self._count(-1)
+            self._under_way -= 1
             self._metrics.count_request(
                 route=scope.get("path_template") or UNMATCHED,
                 method=scope["method"],
                 status=status,
                 seconds=time.monotonic() - began_at,
             )
-
-    def _count(self, more: int) -> None:
-        self._under_way += more
-        self._metrics.requests_under_way.set(self._under_way)
 
 
 async def _refuse(send: Send) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import aiokafka.errors
 import structlog
 from aiokafka.partitioner import DefaultPartitioner
 from faust.types import TP
@@ -110,6 +111,7 @@ class WorkerProcess:
         self._lanes: _Lanes | None = None
         self._application: Any = None
         self._waiting_for = "joining the group"
+        self._log_ends: dict[int, int] = {}
 
     def not_ready(self) -> str | None:
         """Return why the worker is not ready, or None: it is once it has partitions and all are up with the log."""
@@ -192,7 +194,7 @@ class WorkerProcess:
         stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
         watching = [
             asyncio.create_task(self._measure(application, lanes)),
-            asyncio.create_task(self._watch_log(lanes.setting.log_id)),
+            asyncio.create_task(self._watch_log(application, lanes.setting.log_id)),
         ]
         crashed = asyncio.create_task(application.wait_until_stopped())
         await asyncio.wait({stopping, crashed, lanes.failed, *watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -224,8 +226,11 @@ class WorkerProcess:
         while True:
             await asyncio.sleep(_LAG_SECONDS)
             waiting: dict[str, int] = {}
-            for source in application.consumer.assignment():
-                end = application.consumer.highwater(source)
+            for source in tuple(application.consumer.assignment()):
+                if source not in application.consumer.assignment():
+                    continue  # taken away while another was looked at
+                heard = application.consumer.highwater(source) or 0
+                end = max(heard, self._log_ends.get(source.partition, 0))
                 if not end:
                     continue
                 # Also where nothing has been delivered yet: what Faust dropped is not to be forgotten in silence.
@@ -234,7 +239,8 @@ class WorkerProcess:
                     # What the consumer last heard of may be older than a checkpoint of another worker.
                     (first, end) = (await log_ranges(self._settings.kafka, [source.partition]))[source.partition]
                     check_range(source.partition, first, end, lane.acknowledged_end)
-                lane.tick(end)
+                # By what Faust has heard of: one that fetches no more must end the process, not be worked around.
+                lane.tick(heard)
                 lag = end - lane.acknowledged_end
                 self._show_lag(lane, lag)
                 if lag > 0:
@@ -247,13 +253,18 @@ class WorkerProcess:
         self._metrics.lag_events.labels(str(lane.partition)).set(lag)
         self._metrics.lag_seconds.labels(str(lane.partition)).set(max(0.0, age_seconds))
 
-    async def _watch_log(self, log_id: str) -> None:
-        """Look now and then whether the log is still the one that was folded. Raises LogDoesNotFitError."""
+    async def _watch_log(self, application: Any, log_id: str) -> None:
+        """Look now and then whether the log is still the one that was folded, and where it ends.
+
+        That does not depend on what Faust fetches. Raises LogDoesNotFitError.
+        """
         while True:
             await asyncio.sleep(self._settings.log_check_interval_seconds)
             try:
                 now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka)
-            except KafkaError as error:
+                partitions = [source.partition for source in application.consumer.assignment()]
+                ranges = await log_ranges(self._settings.kafka, partitions)
+            except (KafkaError, aiokafka.errors.KafkaError) as error:
                 _log.warning("log_not_described", reason=str(error))
                 continue
             if now != log_id:
@@ -261,6 +272,7 @@ class WorkerProcess:
                     f"{LOG.name} was deleted and made again: its id was {log_id} and is {now}. Positions belong to one "
                     "log only: start over with an empty group, an empty database and no checkpoints."
                 )
+            self._log_ends = {partition: end for partition, (_, end) in ranges.items()}
 
 
 def _describe_log(kafka: KafkaConnection) -> tuple[str, int]:

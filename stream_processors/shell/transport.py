@@ -78,8 +78,11 @@ class BatchConsumer(driver.Consumer):
         return (tp for tp in self.acknowledged_ends() if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return the offset to commit: the end of what is acknowledged."""
-        return self.acknowledged_ends().get(tp) or None
+        """Return the offset to commit: the end of what is acknowledged.
+
+        None while the group is formed anew: Faust then does not know what others have committed, and would go back.
+        """
+        return None if self.app.rebalancing else self.acknowledged_ends().get(tp) or None
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         reach("worker.before_commit")

@@ -15,11 +15,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cercles import stall_watch
+from cercles.exit_codes import EXIT_FAILED
 from cercles.parts import ChildProcess
 from cercles.stall_watch import GRACE_SECONDS, StallWatch
 from cercles.supervisor import BACKOFF_FIRST_SECONDS, Supervisor
 from schemas.headway import Headway
 from tests.command.test_processes import FAKE, a_process, log_until, rest_of_log
+from tests.conftest import wait_until
 
 ALLOWED_SECONDS = 3
 WAIT_SECONDS_MAX = 30
@@ -121,6 +123,21 @@ def test_what_does_not_stop_is_ended_after_the_grace(monkeypatch: pytest.MonkeyP
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert watched.codes == [1]
+
+
+def test_a_process_that_can_start_no_further_thread_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of threads may be why it stands still; what was to be said then remains unsaid."""
+    monkeypatch.setattr(stall_watch, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(stall_watch, "GRACE_SECONDS", 0.01)
+    watched = Watched(0.02)
+    watched.watch.start()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    wait_until(lambda: bool(watched.codes), "the process is ended")
+    assert watched.codes == [EXIT_FAILED]
 
 
 @pytest.mark.parametrize(("run", "words"), [(HANG, "it did not stop within"), (OBEY, "ending, to be started again")])

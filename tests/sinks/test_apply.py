@@ -16,7 +16,8 @@ from sqlalchemy import Engine, event, text
 from schemas.updates import Entry, Update, encoder
 from sinks import positions
 from sinks.apply import apply
-from sinks.database import STAGED_ROWS_MIN, writing_engine
+from sinks.bulk import STAGED_ROWS_MIN
+from sinks.database import writing_engine
 from sinks.errors import OtherLogError, OtherTopicError, StalePositionError, UnreadableUpdateError
 from sinks.positions import TopicPartition
 from sinks.records import Batch

@@ -43,13 +43,14 @@ class Measured:
 
     def __init__(self) -> None:
         self.worker = WorkerProcess(WorkerSettings())
+        self.heard: int | None = 10
         self.lanes = [FakeLane(0), FakeLane(1)]
         self._of = {TP(LOG.name, one.partition): one for one in self.lanes}
 
     async def noted(self, times: int) -> int:
         """Measure so many times, and return how often that was headway."""
         before = self.worker.headway.made
-        consumer = SimpleNamespace(assignment=lambda: set(self._of), highwater=lambda _: 10)
+        consumer = SimpleNamespace(assignment=lambda: set(self._of), highwater=lambda _: self.heard)
         lanes: Any = SimpleNamespace(lane_of=self._of.__getitem__, lanes=self._of)
         for _ in range(times):
             await self._once(SimpleNamespace(consumer=consumer), lanes)
@@ -74,6 +75,17 @@ def test_without_lag_every_look_is_headway(measured: Measured) -> None:
     for one in measured.lanes:
         one.acknowledged_end = 10
     assert asyncio.run(measured.noted(NOTES)) >= NOTES
+
+
+@pytest.mark.parametrize("heard", [None, 5])
+def test_faust_that_fetches_no_more_is_no_headway(measured: Measured, heard: int | None) -> None:
+    """It has heard of nothing new, or of nothing at all; the broker says that there is more."""
+    measured.heard = heard
+    measured.worker._log_ends = {0: 10, 1: 10}
+    for one in measured.lanes:
+        one.acknowledged_end = one.progress = 5
+    assert asyncio.run(measured.noted(1)) == 1
+    assert asyncio.run(measured.noted(NOTES)) == 0
 
 
 def test_a_partition_that_does_not_move_is_not_hidden_by_another(measured: Measured) -> None:

@@ -67,6 +67,15 @@ def test_an_end_that_is_committed_is_not_committed_again(consumer: BatchConsumer
         assert committable(consumer) == {}
 
 
+def test_nothing_is_committed_while_the_group_is_formed_anew(consumer: BatchConsumer) -> None:
+    """Faust has forgotten by then what is committed, and others may have gone further."""
+    consumer.acknowledged_ends = lambda: {PARTITION: 3000}
+    consumer.app.rebalancing = True
+    assert committable(consumer) == {}
+    consumer.app.rebalancing = False
+    assert committable(consumer) == {PARTITION: 3000}
+
+
 def test_a_commit_can_be_for_some_partitions_only(consumer: BatchConsumer) -> None:
     """Faust asks by topic or by partition."""
     consumer.acknowledged_ends = lambda: {PARTITION: 4000}

@@ -122,7 +122,7 @@ def test_sigterm_stops_within_ten_seconds_with_nothing_half_done(topics: str, tm
             time.sleep(0.05)
         code, seconds = worker.stop()
         assert (code, seconds < 10) == (0, True), (tmp_path / "worker.log").read_text()
-        assert committed() == read_story(topics).progress
+        assert {source: offset for source, offset in committed().items() if offset} == read_story(topics).progress
     second = Worker(topics, tmp_path / "worker.log")
     load.close()
     wait_until_committed(topics)

@@ -1,0 +1,160 @@
+"""Many rows at once, by the way that is fastest on each database.
+
+SQLAlchemy looks at every value of every row on its way to the driver, and takes longer over it than the database over
+its own work. Here rows are tuples in the order of their table's columns, a statement is compiled once, and values are
+the driver's business. PostgreSQL takes rows by COPY, in its binary format: the driver has them ready in a fifth of the
+time that text takes, and the server need not parse them.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Json
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Connection,
+    Date,
+    Insert,
+    Integer,
+    String,
+    Table,
+    Text,
+    column,
+    insert,
+    select,
+)
+from sqlalchemy import table as table_clause
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from schemas.tables import UtcDateTime
+
+STAGED_ROWS_MIN: Final = 100
+"""From so many rows on, PostgreSQL takes them faster by COPY into a temporary table than one by one."""
+
+Values = tuple[Any, ...]
+"""A row: Python's own values, in the order of its table's columns."""
+
+_COPY_TYPES: Final[dict[type, str]] = {
+    BigInteger: "int8",
+    Boolean: "bool",
+    Date: "date",
+    Integer: "int4",
+    JSON: "json",
+    String: "varchar",
+    Text: "text",
+    UtcDateTime: "timestamptz",
+}
+"""How PostgreSQL calls the types of our columns: its binary format has no room for guesses."""
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert the rows; where their primary keys already stand, put them in place of the old ones."""
+    if not rows:
+        return
+    dialect = connection.dialect.name
+    if dialect == "postgresql" and len(rows) >= STAGED_ROWS_MIN:
+        staged = _staged(table)
+        connection.exec_driver_sql(
+            f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"
+        )
+        _copy(connection, staged, table, rows)
+        connection.exec_driver_sql(_upsert_of_staged(table))
+    else:
+        connection.exec_driver_sql(_upsert_of_values(dialect, table), _values(dialect, table, rows))
+
+
+def append(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert new rows. A key that already stands is an error."""
+    if not rows:
+        return
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        _copy(connection, table.name, table, rows)
+    else:
+        connection.exec_driver_sql(_insert_of_values(dialect, table), _values(dialect, table, rows))
+
+
+def _copy(connection: Connection, name: str, table: Table, rows: Iterable[Values]) -> None:
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    if driver is None:
+        raise psycopg.OperationalError("the connection is gone")
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(name), sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types([_COPY_TYPES[type(column.type)] for column in table.columns])
+        for row in rows:
+            copy.write_row(row)
+
+
+def _staged(table: Table) -> str:
+    """Return the name of the temporary table for rows that are to replace others: COPY itself can't replace any."""
+    return f"staged_{table.name}"
+
+
+@cache
+def _upsert_of_staged(table: Table) -> str:
+    staged = table_clause(_staged(table), *[column(c.name, c.type) for c in table.columns], schema="pg_temp")
+    names = [column.name for column in table.columns]
+    statement = postgresql.insert(table).from_select(names, select(staged))
+    return _text("postgresql", _replacing(statement, table))
+
+
+@cache
+def _upsert_of_values(dialect: str, table: Table) -> str:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return _text(dialect, _replacing(statement, table))
+
+
+@cache
+def _insert_of_values(dialect: str, table: Table) -> str:
+    return _text(dialect, insert(table))
+
+
+def _replacing(statement: postgresql.Insert | sqlite.Insert, table: Table) -> Insert:
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _text(dialect: str, statement: Insert) -> str:
+    """Return the statement as the driver takes it, with a place for each column's value in their order."""
+    if dialect == "postgresql":
+        return str(statement.compile(dialect=PGDialect_psycopg(paramstyle="format")))  # type: ignore[no-untyped-call]  # it has no types
+    return str(statement.compile(dialect=sqlite.dialect()))
+
+
+def _values(dialect: str, table: Table, rows: Sequence[Values]) -> list[Values]:
+    """Return the rows as the driver takes them in a statement: psycopg wants to be told which values are JSON."""
+    marked = {index for index, column in enumerate(table.columns) if isinstance(column.type, JSON)}
+    if dialect != "postgresql" or not marked:
+        return list(rows)
+    return [tuple(Json(value) if index in marked else value for index, value in enumerate(row)) for row in rows]
+
+
+def _sqlite_moment(moment: datetime) -> str:
+    """Return the moment as SQLAlchemy's type for SQLite writes it, and reads it again."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# How sqlite3 is to write what SQLite has no types for ("How to adapt custom Python types to SQLite values" in its
+# documentation, which advises against the adapters that come with it).
+sqlite3.register_adapter(datetime, _sqlite_moment)
+sqlite3.register_adapter(date, date.isoformat)
+sqlite3.register_adapter(dict, _json)
+sqlite3.register_adapter(list, _json)

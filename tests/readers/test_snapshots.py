@@ -1,0 +1,127 @@
+"""Questions that are asked together are answered together, and none pays for another."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from readers.metrics import ReaderMetrics
+from readers.snapshots import QUESTIONS_MAX, Snapshots, open_engine
+from tests.readers.conftest import settings_for
+from tests.readers.stored import Stored
+
+THREADS = 3
+
+
+class UnanswerableError(Exception):
+    """What a question raises by itself."""
+
+
+@pytest.fixture
+def snapshots(stored: Stored) -> Iterator[Snapshots]:
+    """Snapshots of the test's database."""
+    engine = open_engine(settings_for(stored.url, reads_at_once=THREADS))
+    yield Snapshots(engine, ReaderMetrics(), at_once=THREADS, queued_max=100)
+    engine.dispose()
+
+
+def _ask_all(snapshots: Snapshots, questions: list[Callable[[Connection], Any]]) -> list[Any]:
+    async def ask() -> list[Any]:
+        return await asyncio.gather(*map(snapshots.read, questions), return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+def _connection_of(connection: Connection) -> int:
+    return id(connection)
+
+
+def test_questions_of_one_moment_share_snapshots(snapshots: Snapshots) -> None:
+    """Each at most QUESTIONS_MAX of them; every one has its own answer."""
+    seen: list[int] = []
+
+    def question(number: int) -> Callable[[Connection], int]:
+        def answer(connection: Connection) -> int:
+            seen.append(id(connection))
+            return number
+
+        return answer
+
+    numbers = list(range(2 * QUESTIONS_MAX))
+    assert _ask_all(snapshots, [question(number) for number in numbers]) == numbers
+    assert max(map(seen.count, seen)) == QUESTIONS_MAX
+
+
+def test_what_one_question_raises_is_its_own(snapshots: Snapshots) -> None:
+    """Those before and after it are answered."""
+
+    def unanswerable(_: Connection) -> None:
+        raise UnanswerableError
+
+    first, second, third = _ask_all(snapshots, [lambda _: 1, unanswerable, lambda _: 3])
+    assert (first, third) == (1, 3)
+    assert isinstance(second, UnanswerableError)
+
+
+def test_a_statement_that_fails_spoils_no_other_question(snapshots: Snapshots) -> None:
+    """PostgreSQL gives up the whole transaction: whoever stands behind is asked again in another."""
+
+    def broken(connection: Connection) -> None:
+        connection.execute(text("SELECT nothing FROM nowhere"))
+
+    def one(connection: Connection) -> Any:
+        return connection.execute(text("SELECT 1")).scalar_one()
+
+    first, second, third, fourth = _ask_all(snapshots, [one, broken, one, broken])
+    assert (first, third) == (1, 1)
+    assert isinstance(second, SQLAlchemyError)
+    assert isinstance(fourth, SQLAlchemyError)
+
+
+def test_a_slow_question_holds_up_nobody_who_asks_after_it(snapshots: Snapshots) -> None:
+    """While a thread is busy, another takes what has gathered."""
+    asked_later = threading.Event()
+
+    def slow(_: Connection) -> bool:
+        return asked_later.wait(10)
+
+    def quick(_: Connection) -> None:
+        asked_later.set()
+
+    async def ask() -> bool:
+        slowly = asyncio.create_task(snapshots.read(slow))
+        await asyncio.sleep(0.05)
+        await snapshots.read(quick)
+        return await slowly
+
+    assert asyncio.run(ask())
+
+
+def test_a_question_whose_asker_has_left_disturbs_no_other(snapshots: Snapshots) -> None:
+    """Its answer is dropped."""
+
+    async def ask() -> int:
+        leaving = asyncio.create_task(snapshots.read(_connection_of))
+        staying = asyncio.create_task(snapshots.read(lambda _: 7))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        return await staying
+
+    assert asyncio.run(ask()) == 7
+
+
+def test_whatever_keeps_a_snapshot_from_being_taken_is_told_to_all(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also an error that is not the database's: nobody waits for ever."""
+
+    def no_snapshot(_: object) -> None:
+        raise UnanswerableError
+
+    monkeypatch.setattr(Engine, "begin", no_snapshot)
+    told = _ask_all(snapshots, [_connection_of] * 3)
+    assert [type(each) for each in told] == [UnanswerableError] * 3
