@@ -148,7 +148,7 @@ class Gateway:
                 return answer
             why = f"HTTP {answer.status_code}"
             wait_seconds = _asked_for(answer, wait_seconds)
-        raise GatewayAwayError(f"{self._url}{path} did not answer in {ATTEMPTS_MAX} attempts; the last: {why}")
+        raise GatewayAwayError(f"{self._url}{path} gave no final answer in {ATTEMPTS_MAX} attempts; the last: {why}")
 
 
 class Sender:

@@ -8,13 +8,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import httpx
 import typer
 
+from cercles.commands.doors import launcher, sender
 from cercles.commands.send import BATCH_EVENTS_MAX
 from cercles.commands.words import fail
 from cercles.exit_codes import EXIT_FAILED, EXIT_UNREACHABLE
 from cercles.simulation.plan import CAMPAIGNS_MAX, DAYS_MAX, OPENS_AT, PLEDGES_MAX, Plan, Rates
-from producers.sending import ANSWER_SECONDS_MAX, BATCH_EVENTS_DEFAULT, GatewayAwayError, RefusedError
+from producers.sending import (
+    ANSWER_SECONDS_MAX,
+    BATCH_EVENTS_DEFAULT,
+    Gateway,
+    GatewayAwayError,
+    Pace,
+    RefusedError,
+)
 from producers.settings import NAME_PATTERN
 from schemas.money import EXPONENTS
 from schemas.strictness import AHEAD_MAX, EARLIEST
@@ -92,6 +101,8 @@ def simulate(
     Links are passed on from the owner's through the circles; pledges are promised, paid, canceled, refunded and
     disputed; events arrive twice and in disorder. Nothing in it is random but for the seed. Campaigns of other options
     have other ids, so that the same ones may be sent again at any time and change nothing.
+
+    `cercles send` can't send the file as it is: it begins with the launches, which no source's door takes.
 
     Ends with the totals of each campaign, by the ledger's own rules: once everything is stored, the reader's
     /v1/campaigns/ID must answer the same. They go to standard output, or to standard error where the events go there.
@@ -172,12 +183,8 @@ def _to_gateway(
     secret: str | None,
     admin_key: str | None,
 ) -> "list[CampaignTotals]":
-    import httpx  # noqa: PLC0415 - `cercles --help` should not wait for it
-
-    from cercles.commands.doors import launcher, sender  # noqa: PLC0415 - likewise
-    from cercles.simulation.run import to_gateway  # noqa: PLC0415 - likewise
+    from cercles.simulation.run import to_gateway  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.simulation.telling import Doors  # noqa: PLC0415 - likewise
-    from producers.sending import Gateway, Pace  # noqa: PLC0415 - likewise
 
     if file is not None:
         raise typer.BadParameter("either a file or --gateway, not both")

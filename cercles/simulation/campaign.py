@@ -28,7 +28,7 @@ from schemas.events import (
     ShareVisited,
     ShareVisitedData,
 )
-from schemas.fields import DisputeStatus, RefundStatus
+from schemas.fields import AMOUNT_MINOR_MAX, DisputeStatus, RefundStatus
 from schemas.money import exponent
 
 TIERS: Final = (5, 10, 10, 15, 20, 20, 25, 25, 30, 50, 50, 50, 75, 100, 100, 150, 200, 300, 500)
@@ -98,7 +98,7 @@ class Campaign:
             title=f"Simulated campaign {self._id}",
             owner_id=f"{self._id}-owner",
             currency=plan.currency,
-            goal_minor=max(1, expected * self._percent // 100) * self._minor,
+            goal_minor=min(AMOUNT_MINOR_MAX, max(1, expected * self._percent // 100) * self._minor),
             opens_at=plan.opens_at,
             closes_at=plan.closes_at,
             timezone="Europe/Paris",

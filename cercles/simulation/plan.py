@@ -17,6 +17,9 @@ DAYS_MAX: Final = 365
 OPENS_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """A fixed day, since a story that begins today would be another one tomorrow."""
 
+STORY_VERSION: Final = 1
+"""Goes up with every change of what a plan's story says: a story told otherwise is one of other campaigns."""
+
 AFTERMATH: Final = timedelta(days=60)
 """Longest time after the deadline that something of a pledge happens."""
 
@@ -77,8 +80,8 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.closes_at + AFTERMATH
 
     def campaign_id(self, number: int) -> str:
-        """Return the id of a campaign. Another plan has other ids, so that no two plans can contradict each other."""
-        digest = hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:_DIGEST_HEX_DIGITS]
+        """Return the id of a campaign. Another plan, or version, has other ids, so that no two stories contradict."""
+        digest = hashlib.sha256(msgspec.json.encode((STORY_VERSION, self))).hexdigest()[:_DIGEST_HEX_DIGITS]
         return f"simulated-{digest}-{number}"
 
 

@@ -134,7 +134,7 @@ def test_a_gateway_that_is_away_is_exit_code_3(
     gateway.answers = [Answer(503, headers={"retry-after": "0"})] * 3
     code, _, err = sent(gateway, a_file(tmp_path, some_lines(1)))
     assert code == 3
-    assert "3 attempts; the last: HTTP 503" in err
+    assert "gave no final answer in 3 attempts; the last: HTTP 503" in err
 
 
 def test_patience_is_as_long_as_asked_and_never_longer_than_the_bound(

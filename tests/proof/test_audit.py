@@ -23,7 +23,7 @@ def test_a_database_that_is_what_the_log_says_has_no_difference(told: Stage, mig
     assert report.equal
     assert report.notes == []
     counts = report.counts
-    assert (counts.partitions, counts.campaigns, counts.pledges) == (4, 8, 160)
+    assert (counts.partitions, counts.campaigns, counts.pledges) == (4, 8, 216)
     assert counts.events == sum(told.end(LOG, partition) for partition in range(4))
     assert min(counts.entries, counts.milestones, counts.dead_letters) > 0
 

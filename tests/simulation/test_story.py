@@ -1,5 +1,7 @@
 """A simulated story: as the plan's rates say, and nothing in it that a door would refuse."""
 
+import hashlib
+import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -9,8 +11,9 @@ from typing import Any, Final
 
 import pytest
 
-from cercles.simulation.plan import OPENS_AT, Plan, Rates
+from cercles.simulation.plan import OPENS_AT, STORY_VERSION, Plan, Rates
 from cercles.simulation.story import arrivals, arrivals_of, launches
+from cercles.simulation.telling import write
 from cercles.simulation.totals import CampaignTotals, totals_of
 from schemas.events import (
     LogEvent,
@@ -26,6 +29,7 @@ from schemas.events import (
     encode,
     type_name,
 )
+from schemas.fields import AMOUNT_MINOR_MAX
 from schemas.strictness import first_fault
 from tests.ledger.naive import NaiveLedger
 from tests.schemas.json_schemas import is_valid
@@ -139,8 +143,33 @@ def test_other_seeds_and_options_are_other_campaigns() -> None:
     assert first != second
 
 
+def test_another_version_tells_of_other_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another version sent to a gateway stands; the same plan must not contradict it."""
+    before = Plan(seed=1).campaign_id(0)
+    monkeypatch.setattr("cercles.simulation.plan.STORY_VERSION", STORY_VERSION + 1)
+    assert Plan(seed=1).campaign_id(0) != before
+
+
+def test_a_version_of_the_simulator_tells_one_story() -> None:
+    """Whoever changes a byte of it raises STORY_VERSION first, and then writes both down here.
+
+    Otherwise the new story would come under the ids of the old one, and the ledger would refuse what differs.
+    """
+    told = io.BytesIO()
+    write(Plan(seed=1, campaigns=2, pledges=60, rates=BUSY), told, lambda *_: None)
+    digest = hashlib.sha256(told.getvalue()).hexdigest()
+    assert (STORY_VERSION, digest) == (1, "bd4110c2c9625fc4db43b3c8d6d4d5533f1061a5b5c5c955c3d2a6590bb723c0")
+
+
+def test_no_goal_is_above_the_largest_amount() -> None:
+    """Of the most pledges in thousandths some would be."""
+    plan = Plan(seed=1, campaigns=40, pledges=10_000_000, currency="TND")
+    assert max(launch.data.goal_minor for launch in launches(plan)) == AMOUNT_MINOR_MAX
+    assert all(is_valid(type_name(launch), json.loads(encode(launch))) for launch in launches(plan))
+
+
 def test_story_of_any_size_begins_at_once() -> None:
-    """It is made while it is told: memory does not grow with its pledges."""
+    """It is made while it is told: its beginning does not wait for its pledges."""
     assert len(list(islice(arrivals(Plan(seed=1, campaigns=20, pledges=10_000_000)), 1_000))) == 1_000
 
 
