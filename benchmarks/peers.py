@@ -1,6 +1,6 @@
 """Ours beside other stream engines at similar work, on events of the same content.
 
-The peers stand in a folder of their own (`--set directory=PATH`, `CERCLES_PEERS`, or `../shared/peers` beside this
+The peers stand in a folder of their own (`--set directory=PATH`, or `../shared/peers` beside this
 clone), whose README says what each of them does. They need Java's compiler and Maven on the path; their Python
 packages go into an environment of their own. All that is made for them is kept in `build/peers/`.
 """
@@ -132,7 +132,7 @@ def _topic(directory: Path, environment: dict[str, str], events: int) -> dict[st
 
 @contextmanager
 def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
-    directory = Path(sizes.options.get("directory", os.environ.get("CERCLES_PEERS", DIRECTORY_DEFAULT)))
+    directory = Path(sizes.options.get("directory", DIRECTORY_DEFAULT))
     if not (directory / "bench.py").exists():
         sys.stderr.write(f"peers: there are none in {directory}; name their folder with --set directory=PATH\n")
         yield []

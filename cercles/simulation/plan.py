@@ -20,6 +20,10 @@ OPENS_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 STORY_VERSION: Final = 1
 """Goes up with every change of what a plan's story says: a story told otherwise is one of other campaigns."""
 
+OPEN_FOR: Final = timedelta(days=9 * 365)
+"""From a campaign's opening to its deadline: far beyond its story, and within what doors take. Were the deadline past,
+the clock would close the campaign with whatever has arrived by then: its outcome would depend on the time of sending."""
+
 AFTERMATH: Final = timedelta(days=60)
 """Longest time after the deadline that something of a pledge happens."""
 
@@ -72,12 +76,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def closes_at(self) -> datetime:
         """The deadline of every campaign."""
-        return self.opens_at + timedelta(days=self.days)
+        return self.opens_at + OPEN_FOR
 
     @property
     def ends_at(self) -> datetime:
         """When the last thing may happen."""
-        return self.closes_at + AFTERMATH
+        return self.opens_at + timedelta(days=self.days) + AFTERMATH
 
     def campaign_id(self, number: int) -> str:
         """Return the id of a campaign. Another plan, or version, has other ids, so that no two stories contradict."""
