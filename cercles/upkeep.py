@@ -102,6 +102,7 @@ def addresses(directory: DataDirectory, stack: Stack) -> str:
     return (
         f"{listed}\nLaunch a campaign, then send it some pledges:\n\n"
         f"{curl_line(directory, stack.gateway_url)}\n\n{send_line(directory, stack.gateway_url)}\n\n"
+        f"See whether every number is right:\n\n{audit_line(directory, stack.bootstrap_servers)}\n\n"
         f"What became of it: {stack.reader_url}/v1/campaigns/{EXAMPLE}\n"
     )
 
@@ -119,6 +120,12 @@ def send_line(directory: DataDirectory, gateway_url: str) -> str:
     """Return a line for a shell that sends pledges to the example campaign."""
     secret, events = (shlex.quote(str(path)) for path in (_source_secret(directory), _examples(directory)[1]))
     return f'CERCLES_SEND_SECRET="$(cat {secret})" {command()} send {events} --source {EXAMPLE} --gateway {gateway_url}'
+
+
+def audit_line(directory: DataDirectory, bootstrap_servers: str) -> str:
+    """Return a line for a shell that compares the database with the log."""
+    url = shlex.quote(directory.database_url)
+    return f"CERCLES_KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers} CERCLES_DATABASE_URL={url} {command()} audit"
 
 
 def command() -> str:

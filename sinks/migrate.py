@@ -1,12 +1,13 @@
 """Brings a database's tables to this version: Alembic, run from code, with its migrations inside the package."""
 
+from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from sinks.database import reading_engine, writing_engine
 from sinks.errors import SchemaError
@@ -37,6 +38,8 @@ def upgrade(url: str) -> None:
 
 def current(url: str) -> str | None:
     """Return the revision that the tables are at, or None where there are none. Raises the database's errors."""
+    if _is_missing(url):
+        return None
     engine = reading_engine(url)
     try:
         with engine.begin() as connection:
@@ -55,12 +58,24 @@ def head() -> str:
 
 def check(url: str) -> None:
     """Raise SchemaError unless the tables are those of this version; raise the database's errors."""
+    if _is_missing(url):
+        raise SchemaError(
+            f"there is no database {url}: name the one that you mean by CERCLES_DATABASE_URL (`cercles up` says its "
+            "own), or make a new one (`cercles db upgrade`)"
+        )
     found, wanted = current(url), head()
     if found != wanted:
         raise SchemaError(
             f"the database's tables are at revision {found or 'none'}, this version needs {wanted}: run `cercles db "
             "upgrade`, with the newest version of Cercles that uses this database"
         )
+
+
+def _is_missing(url: str) -> bool:
+    """Whether it is a file of SQLite that is not there; to look into it would make it."""
+    parsed = make_url(url)
+    named = parsed.get_dialect().name == "sqlite" and parsed.database not in {None, "", ":memory:"}
+    return named and not Path(str(parsed.database)).exists()
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -57,9 +57,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed and options give the same bytes.")] = 0,
     campaigns: Annotated[int, typer.Option(min=1, max=CAMPAIGNS_MAX, help="Campaigns.")] = DEFAULTS.campaigns,
     pledges: Annotated[int, typer.Option(min=0, max=PLEDGES_MAX, help="Pledges of each.")] = DEFAULTS.pledges,
-    days: Annotated[
-        int, typer.Option(min=1, max=DAYS_MAX, help="Days on which pledges are made.")
-    ] = DEFAULTS.days,
+    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="Days on which pledges are made.")] = DEFAULTS.days,
     opens_on: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="Day on which the campaigns open, in UTC.")
     ] = OPENS_ON,

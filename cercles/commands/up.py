@@ -25,8 +25,8 @@ def up(
     Makes what is missing in the data directory, its secrets too, and goes on from what is there. Restarts what dies.
     Everything listens on loopback alone.
 
-    Standard output gets every address, a curl line that launches a campaign and a cercles send line that pledges to it;
-    both work as pasted. Standard error shows the campaign that changed last.
+    Standard output gets every address, and lines to paste: curl launches a campaign, cercles send pledges to it, and
+    cercles audit tells whether every number is right. Standard error shows the campaign that changed last.
 
     Exit codes: 0 stopped when asked, 1 something can't be kept running, 2 a port that was asked for is in use.
     """

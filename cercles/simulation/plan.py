@@ -22,7 +22,7 @@ STORY_VERSION: Final = 1
 
 OPEN_FOR: Final = timedelta(days=9 * 365)
 """From a campaign's opening to its deadline: far beyond its story, and within what doors take. Were the deadline past,
-the clock would close the campaign with whatever has arrived by then: its outcome would depend on the time of sending."""
+the clock would close the campaign with whatever has arrived by then: its outcome would depend on when it is sent."""
 
 AFTERMATH: Final = timedelta(days=60)
 """Longest time after the deadline that something of a pledge happens."""

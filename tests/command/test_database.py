@@ -16,6 +16,8 @@ def test_tables_are_made_checked_and_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'rows.db'}"
     assert db("current", url).stdout == "none\n"
     assert db("check", url).exit_code == 1
+    assert "there is no database" in db("check", url).stderr
+    assert not (tmp_path / "rows.db").exists(), "who only looks makes nothing"
     assert "cercles db upgrade" in db("check", url).stderr
     made = db("upgrade", url)
     assert made.exit_code == 0
