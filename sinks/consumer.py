@@ -11,7 +11,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 
 from schemas.topics import DEAD_LETTERS, UPDATES
-from sinks.errors import PositionLostError
+from sinks.errors import OtherTopicError, PositionLostError
 from sinks.positions import TopicPartition
 from sinks.records import Record
 from sinks.settings import SinkSettings
@@ -84,11 +84,12 @@ class Consumer:
         self._unplaced: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
         self._assigned_once = False
+        self._topic_ids: dict[str, str] = {}
         self._poll_ms = int(settings.poll_seconds * 1000)
 
     def subscribe(self) -> None:
         """Join the group. Raises UnknownTopicOrPartitionError while a topic does not exist."""
-        self.topic_ids()
+        self._topic_ids = self.topic_ids()
         if not self._consumer.subscription():
             self._consumer.subscribe(topics=list(_TOPICS), listener=_Listener(self))
         # An answer about no topic may have been on its way while subscribing; kafka-python then takes that one for the
@@ -109,6 +110,19 @@ class Consumer:
             if name not in described or described[name]["error_code"] != 0:
                 raise UnknownTopicOrPartitionError(f"the topic {name} does not exist: `cercles topics` makes it")
         return {name: str(described[name]["topic_id"]) for name in _TOPICS}
+
+    def check_topics(self) -> None:
+        """Raise OtherTopicError when a topic is no longer the one that was subscribed to, and Kafka's errors.
+
+        While a topic is gone the group shares none of its partitions out, and nobody else would look.
+        """
+        for name, topic_id in self.topic_ids().items():
+            if topic_id != self._topic_ids[name]:
+                raise OtherTopicError(
+                    f"{name} was deleted and made again while this sink read it: its id was {self._topic_ids[name]} "
+                    f"and is {topic_id}. The database belongs to the old one: give the new one an empty database "
+                    "(`cercles db upgrade` makes its tables)"
+                )
 
     def poll(self) -> dict[TopicPartition, Sequence[Record]]:
         """Return new records of placed partitions, waiting for them at most `poll_seconds`. Raises Kafka's errors."""

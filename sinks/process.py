@@ -137,7 +137,7 @@ class SinkProcess:
             # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
             consumer.unplace(found)
             raise
-        self._look_around(consumer, engine)
+        self._look_around(consumer)
         self.headway.note(self._waiting(consumer.positions()))
 
     def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
@@ -184,7 +184,7 @@ class SinkProcess:
         for reason, number in outcome.dead_letters.items():
             metrics.count_dead_letters(reason, number)
 
-    def _look_around(self, consumer: Consumer, engine: Engine) -> None:
+    def _look_around(self, consumer: Consumer) -> None:
         """Now and then, see how far behind we are (which also tells whether the broker is there), and say it.
 
         Raises OtherTopicError and PositionLostError: a topic can be made again, or cut, under a sink that runs.
@@ -192,7 +192,7 @@ class SinkProcess:
         now = time.monotonic()
         if now - self._looked_at < self._settings.lag_seconds:
             return
-        positions.read(engine, consumer.positions(), consumer.topic_ids())  # for what it raises
+        consumer.check_topics()
         self._ends = ends = consumer.end_offsets()
         consumer.commit()
         places = consumer.positions()

@@ -58,6 +58,8 @@ async def _check_range(consumer: AIOKafkaConsumer, source: TopicPartition, start
 
 async def log_ranges(kafka: KafkaConnection, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
     """Return, for each partition of the log, the first offset that it holds and the one after its last."""
+    if not partitions:
+        return {}  # aiokafka cancels whoever stops a consumer that has had no time to begin
     sources = [TopicPartition(LOG.name, partition) for partition in partitions]
     consumer = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False)
     await consumer.start()

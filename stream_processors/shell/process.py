@@ -262,9 +262,7 @@ class WorkerProcess:
             await asyncio.sleep(self._settings.log_check_interval_seconds)
             try:
                 now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka)
-                partitions = [source.partition for source in application.consumer.assignment()]
-                ranges = await log_ranges(self._settings.kafka, partitions)
-            except (KafkaError, aiokafka.errors.KafkaError) as error:
+            except KafkaError as error:
                 _log.warning("log_not_described", reason=str(error))
                 continue
             if now != log_id:
@@ -272,6 +270,12 @@ class WorkerProcess:
                     f"{LOG.name} was deleted and made again: its id was {log_id} and is {now}. Positions belong to one "
                     "log only: start over with an empty group, an empty database and no checkpoints."
                 )
+            partitions = [source.partition for source in application.consumer.assignment()]
+            try:
+                ranges = await log_ranges(self._settings.kafka, partitions)
+            except aiokafka.errors.KafkaError as error:
+                _log.warning("log_not_described", reason=str(error))
+                continue
             self._log_ends = {partition: end for partition, (_, end) in ranges.items()}
 
 

@@ -77,16 +77,14 @@ def test_what_is_asked_wrongly_ends_with_2(cercles: Any, arguments: tuple[str, .
     assert words in result.stderr
 
 
-def test_a_broker_or_database_that_is_away_ends_with_3(
-    cercles: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_broker_or_database_that_is_away_ends_with_3(cercles: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of the two, by the name of its setting."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("CERCLES_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
         result = cercles("audit")
     assert result.exit_code == 3
     assert "CERCLES_KAFKA_BOOTSTRAP_SERVERS" in result.stderr
-    monkeypatch.setenv("CERCLES_DATABASE_URL", f"sqlite:///{tmp_path}/no/such/directory/x.db")
+    monkeypatch.setenv("CERCLES_DATABASE_URL", "postgresql+psycopg://cercles@127.0.0.1:1/cercles")
     result = cercles("audit")
     assert result.exit_code == 3
     assert "CERCLES_DATABASE_URL" in result.stderr

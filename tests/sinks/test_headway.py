@@ -36,9 +36,8 @@ class FakeConsumer:
         """Return where the partition stands."""
         return {PLACE: self.position}
 
-    def topic_ids(self) -> Mapping[str, str]:
-        """Return Kafka's id of the topic."""
-        return {UPDATES.name: "topic"}
+    def check_topics(self) -> None:
+        """Do nothing."""
 
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """Return where its topic ends."""

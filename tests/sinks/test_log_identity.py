@@ -10,7 +10,7 @@ from kafka.admin import NewTopic
 from cercles.embedded.kafka import EmbeddedKafka
 from cercles.exit_codes import EXIT_FAILED
 from schemas.topics import DEAD_LETTERS, PARTITIONS_EMBEDDED, UPDATES, Topic
-from sinks.errors import HopelessError, OtherTopicError
+from sinks.errors import OtherTopicError
 from tests.conftest import cut_the_end, wait_until
 from tests.faults.processes import Running
 from tests.sinks.running import RunningSink, positions_of, running, say, sink_settings, until
@@ -45,7 +45,9 @@ def test_a_topic_that_is_made_again_stops_a_running_sink(topics: str, migrated_u
     say(topics, *[story().update(line, line + 1) for line in range(3)])
     until(lambda: positions_of(migrated_url) == {0: 3})
     make_again(topics, UPDATES)
-    assert isinstance(sink.ended(), HopelessError)
+    error = sink.ended()
+    assert isinstance(error, OtherTopicError)
+    assert "was deleted and made again" in str(error)
 
 
 @pytest.mark.timeout(200)

@@ -1,5 +1,6 @@
 """Positions belong to one log: a worker that finds another, or one whose end is cut, stops with instructions."""
 
+import asyncio
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from cercles.embedded.kafka import EmbeddedKafka
+from schemas.connections import KafkaConnection
 from schemas.topics import LOG
+from stream_processors.shell.log_reader import log_ranges
 from tests.conftest import cut_the_end, wait_until
 from tests.worker.pipeline import Worker, capture, launch, wait_until_committed
 
@@ -25,6 +28,11 @@ def send_story(bootstrap: str, captures: int) -> None:
                 # Batches of their own, so that the end can be cut between them.
                 producer.flush()
         producer.flush()
+
+
+def test_a_worker_without_partitions_has_nothing_to_ask() -> None:
+    """There may be more workers than partitions; no broker is needed to say so."""
+    assert asyncio.run(log_ranges(KafkaConnection(bootstrap_servers="127.0.0.1:1"), [])) == {}
 
 
 def test_a_log_that_was_made_again_stops_a_running_worker(topics: str, tmp_path: Path) -> None:
