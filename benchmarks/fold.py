@@ -51,8 +51,7 @@ def fold(state: PartitionState, records: Sequence[LogLine]) -> int:
     said_bytes = 0
     for start in range(0, len(records), BATCH_EVENTS):
         batch = Batch(state, _PARTITION, LOG.name, lambda _key: _PARTITION)
-        batch.fold(records[start : start + BATCH_EVENTS])
-        outputs = batch.finish()
+        outputs = batch.fold(records[start : start + BATCH_EVENTS])
         if outputs.dead_letters:
             raise RuntimeError(f"the ledger refused an event: {outputs.dead_letters[0].detail}")
         said_bytes += sum(len(value) for _, value in outputs.updates)

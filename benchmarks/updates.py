@@ -77,8 +77,7 @@ def said(
     waiting = iter(lines(iter(records)))
     while taken := list(islice(waiting, next(batch_events))):
         batch = Batch(state, partition, LOG.name, lambda _: partition)
-        batch.fold(taken)
-        outputs = batch.finish()
+        outputs = batch.fold(taken)
         if outputs.dead_letters:
             raise RuntimeError(f"the ledger refused an event: {outputs.dead_letters[0].detail}")
         for key, value in outputs.updates:

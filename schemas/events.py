@@ -322,7 +322,7 @@ class Decoding:
 
 def type_name(event: Event) -> str:
     """Return the event's `type` on the wire, such as `cercles.pledge.captured`."""
-    return _NAMES[type(event)]
+    return TYPE_NAMES[type(event)]
 
 
 def encode(event: Event) -> bytes:
@@ -330,5 +330,5 @@ def encode(event: Event) -> bytes:
     return _encoder.encode(event)
 
 
-_NAMES: Final = {struct: name for name, struct in EVENT_TYPES.items()}
+TYPE_NAMES: Final = {struct: name for name, struct in EVENT_TYPES.items()}
 _encoder = msgspec.json.Encoder()

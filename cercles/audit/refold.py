@@ -70,8 +70,7 @@ class Refold:
 
     def _fold(self, records: Sequence[Any], start: int, end: int) -> Said:
         batch = Batch(self.state, self._partition, LOG.name, self._partition_of)
-        batch.fold(records)
-        outputs = batch.finish()
+        outputs = batch.fold(records)
         entries: dict[LinePlace, tuple[str, Entry]] = {}
         milestones: dict[LinePlace, tuple[str, Milestone]] = {}
         for _, value in outputs.updates:

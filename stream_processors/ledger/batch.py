@@ -14,7 +14,7 @@ from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Decoding, LogEvent
 from schemas.updates import RECORD_BYTES_MAX, Update, encoder
 from schemas.zones import TZDATA_VERSION
-from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
@@ -56,18 +56,20 @@ class Outputs:
     """Events that were known already or have no effect."""
 
 
-class _Story:
-    """One campaign's part of a batch, cut into updates."""
+class _Story(Changes):
+    """One campaign's part of a batch, cut into updates.
 
-    __slots__ = ("_before", "_partition", "_parts", "campaign", "changes", "key")
+    It holds nothing that holds it, so that it is freed at once, and its memory used again, when it is told.
+    """
 
-    def __init__(self, campaign: Campaign, partition: int) -> None:
-        self.campaign = campaign
-        self.key = campaign.launch.campaign_id.encode()
+    __slots__ = ("_before", "_partition", "_parts", "key")
+
+    def __init__(self, campaign: Campaign, partition: int, key: bytes) -> None:
+        super().__init__(campaign, PART_BYTES)
+        self.key = key
         self._partition = partition
         self._before = campaign.position
         self._parts: list[Update] = []
-        self.changes = Changes(campaign, self._cut_if_large)
 
     def finish(self) -> list[Update]:
         """Return the campaign's updates; none if nothing changed."""
@@ -77,14 +79,14 @@ class _Story:
             self._parts[-1] = msgspec.structs.replace(self._parts[-1], complete=True)
         return self._parts
 
-    def _cut_if_large(self) -> None:
-        if self.changes.size_bytes_max > PART_BYTES:
-            self._parts.append(self._update(complete=False))
-            self._before = self.campaign.position
-            self.changes.clear()
+    def cut(self) -> None:
+        """Make an update of what was taken down so far."""
+        self._parts.append(self._update(complete=False))
+        self._before = self.campaign.position
+        super().cut()
 
     def _update(self, *, complete: bool) -> Update:
-        campaign, changes = self.campaign, self.changes
+        campaign = self.campaign
         return Update(
             campaign_id=campaign.launch.campaign_id,
             partition=self._partition,
@@ -93,17 +95,21 @@ class _Story:
             after=campaign.position,
             complete=complete,
             totals=campaign.totals(),
-            entries=changes.entries,
-            pledges=[campaign.pledge(pledge_id) for pledge_id in changes.pledge_ids],
-            days=[campaign.day(day) for day in changes.days],
-            milestones=changes.milestones,
-            terms=campaign.terms() if changes.terms_changed else None,
+            entries=self.entries,
+            pledges=[campaign.pledge(pledge_id) for pledge_id in self.pledge_ids],
+            days=[campaign.day(day) for day in self.days],
+            milestones=self.milestones,
+            terms=campaign.terms() if self.terms_changed else None,
         )
 
 
 @dataclass(slots=True)
 class Batch:
-    """Folds records of one partition, in order, onto its state, and gathers what there is to say of them."""
+    """Folds one batch of records of a partition onto its state, and gathers what there is to say of them.
+
+    Campaigns have nothing to do with each other, so a batch is folded campaign by campaign, each one's records in their
+    order: what the fold needs of a campaign is then looked for in memory once in a batch, not once an event.
+    """
 
     state: PartitionState
     partition: int
@@ -112,58 +118,52 @@ class Batch:
     """The partition that the log's writers give a key."""
     before_change: Callable[[str], None] | None = None
     """Called with a campaign's id before this batch changes the campaign for the first time."""
+    silent: bool = False
+    """Whether only the state is wanted, since what there is to say was said before."""
     outputs: Outputs = field(default_factory=Outputs)
-    _stories: dict[str, _Story] = field(default_factory=dict)
+    _refused: dict[int, DeadLetter] = field(default_factory=dict)
 
-    def fold(self, records: Iterable[LogRecord]) -> None:
-        """Fold every record that the state has not seen; the others are known already."""
-        state = self.state
+    def fold(self, records: Iterable[LogRecord]) -> Outputs:
+        """Fold every record that the state has not seen, and return what there is to say; the others are known."""
+        records_of: dict[bytes | None, list[LogRecord]] = {}
+        end = self.state.next_offset
         for record in records:
-            if record.offset < state.next_offset:
-                continue
-            self._fold_record(record)
-            # Offsets may have gaps, where the log holds control records.
-            state.next_offset = record.offset + 1
-
-    def finish(self) -> Outputs:
-        """Return what there is to say."""
-        for story in self._stories.values():
-            for update in story.finish():
-                self.outputs.updates.append((story.key, _encode(update)))
-                self.outputs.entries += len(update.entries)
-        self._stories = {}
+            if record.offset >= end:
+                records_of.setdefault(record.key, []).append(record)
+                # Offsets may have gaps, where the log holds control records.
+                end = record.offset + 1
+        for key, told in records_of.items():
+            self._fold_key(key, told)
+        self.state.next_offset = end
+        self.outputs.dead_letters.extend(self._refused[offset] for offset in sorted(self._refused))
         return self.outputs
 
-    def _fold_record(self, record: LogRecord) -> None:
-        self.outputs.events += 1
-        event: LogEvent | None = None
-        try:
-            event = _decode(record.value)
-            story = self._stories.get(event.data.campaign_id)
-            if story is None:
-                story = self._begin_story(record.key, event)
-            elif record.key != story.key:
-                _refuse_key()
-            else:
-                check_moment(event.time)
-            fold_event(story.campaign, event, record.offset, story.changes)
-            if not story.changes.anything:
-                self.outputs.unchanged += 1
-        except Refusal as refusal:
-            self.outputs.dead_letters.append(
-                DeadLetter(
-                    reason=refusal.reason,
-                    detail=refusal.detail,
-                    key=record.key,
-                    value=record.value,
-                    headers=tuple(record.headers),
-                    origin=Origin(self.topic, self.partition, record.offset),
-                    campaign_id=None if event is None else event.data.campaign_id,
-                    event_id=None if event is None else event.id,
-                )
-            )
+    def _fold_key(self, key: bytes | None, records: list[LogRecord]) -> None:
+        """Fold the records of one key, which is the id of their campaign."""
+        outputs = self.outputs
+        outputs.events += len(records)
+        story: Changes | None = None
+        for record in records:
+            event: LogEvent | None = None
+            try:
+                event = _decode(record.value)
+                if story is None:
+                    story = self._begin_story(key, event)
+                elif event.data.campaign_id != story.campaign.launch.campaign_id:
+                    _refuse_key()
+                else:
+                    check_moment(event.time)
+                fold_event(story.campaign, event, record.offset, story)
+                if not story.number:
+                    outputs.unchanged += 1
+            except Refusal as refusal:
+                self._refused[record.offset] = self._dead_letter(record, event, refusal)
+        if isinstance(story, _Story):
+            for update in story.finish():
+                outputs.updates.append((story.key, _encode(update)))
+                outputs.entries += len(update.entries)
 
-    def _begin_story(self, key: bytes | None, event: LogEvent) -> _Story:
+    def _begin_story(self, key: bytes | None, event: LogEvent) -> Changes:
         """Return the story of a campaign that this batch has not named before.
 
         Raises Refusal (`misrouted`) for what would not be found where its campaign's story is told, and what
@@ -178,8 +178,19 @@ class Batch:
         campaign = find_campaign(self.state, event)
         if self.before_change is not None:
             self.before_change(campaign_id)
-        story = self._stories[campaign_id] = _Story(campaign, self.partition)
-        return story
+        return Unsaid(campaign) if self.silent else _Story(campaign, self.partition, key)
+
+    def _dead_letter(self, record: LogRecord, event: LogEvent | None, refusal: Refusal) -> DeadLetter:
+        return DeadLetter(
+            reason=refusal.reason,
+            detail=refusal.detail,
+            key=record.key,
+            value=record.value,
+            headers=tuple(record.headers),
+            origin=Origin(self.topic, self.partition, record.offset),
+            campaign_id=None if event is None else event.data.campaign_id,
+            event_id=None if event is None else event.id,
+        )
 
 
 def _refuse_key() -> NoReturn:

@@ -1,10 +1,10 @@
 """Takes down what events change in one campaign, entry by entry."""
 
-from collections.abc import Callable
+import math
 from datetime import date
 from typing import Final
 
-from schemas.events import Event, type_name
+from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES
 from schemas.updates import Entry, Milestone, MilestoneType, Position
 from stream_processors.ledger.state import Campaign, Pledge
@@ -20,25 +20,25 @@ _CHARACTER_BYTES: Final = 6
 class Changes:
     """What changed in a campaign since this was made: entries, milestones, and which pledges, days and terms.
 
-    The campaign is consistent (its totals are the sums of what is taken down so far) whenever `consistent` is called;
-    a batch uses that moment to cut an update that has grown too large.
+    Once all this may encode to more than `cut_bytes`, `cut` is called, at a moment when the campaign is consistent: its
+    totals are the sums of what is taken down so far.
     """
 
     __slots__ = (
+        "_cut_bytes",
         "_event",
-        "_number",
         "_offset",
         "campaign",
-        "consistent",
         "days",
         "entries",
         "milestones",
+        "number",
         "pledge_ids",
         "size_bytes_max",
         "terms_changed",
     )
 
-    def __init__(self, campaign: Campaign, consistent: Callable[[], None] | None = None) -> None:
+    def __init__(self, campaign: Campaign, cut_bytes: float = math.inf) -> None:
         self.campaign = campaign
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
@@ -48,18 +48,13 @@ class Changes:
         self.terms_changed = False
         # An upper bound of what all this encodes to, the terms and the totals aside.
         self.size_bytes_max = 0
-        self.consistent: Callable[[], None] = consistent if consistent is not None else _go_on
+        self._cut_bytes = cut_bytes
 
     def begin(self, event: Event, offset: int) -> None:
         """From here on, `event` at `offset` is the cause. Numbers within it begin at 0."""
         self._event = event
         self._offset = offset
-        self._number = 0
-
-    @property
-    def anything(self) -> bool:
-        """Whether the event that was begun last has changed anything."""
-        return self._number > 0
+        self.number = 0
 
     def entry(
         self,
@@ -72,12 +67,13 @@ class Changes:
     ) -> None:
         """Take down a difference of a pledge's place; one of zero where state changed and no money moved."""
         event = self._event
+        offset, number = self._offset, self.number
         self.entries.append(
             Entry(
-                offset=self._offset,
-                number=self._next_number(),
+                offset=offset,
+                number=number,
                 event_id=event.id,
-                event_type=type_name(event),
+                event_type=TYPE_NAMES[type(event)],
                 occurred_at=event.time,
                 pledge_id=pledge_id,
                 circle=None if circle is None else CIRCLES[circle],
@@ -86,9 +82,12 @@ class Changes:
                 collected_minor=collected_minor,
             )
         )
-        self.size_bytes_max += _ENTRY_BYTES + _CHARACTER_BYTES * len(event.id)
+        self.number = number + 1
+        self.campaign.position = Position(offset, number)
+        characters = len(event.id)
         if pledge_id is not None:
-            self.size_bytes_max += _CHARACTER_BYTES * len(pledge_id)
+            characters += len(pledge_id)
+        self.size_bytes_max += _ENTRY_BYTES + _CHARACTER_BYTES * characters
         if day is not None:
             self.days[day] = None
 
@@ -101,6 +100,8 @@ class Changes:
         if pledge.share_token is not None:
             characters += len(pledge.share_token)
         self.size_bytes_max += _PLEDGE_BYTES + _CHARACTER_BYTES * characters
+        if self.size_bytes_max > self._cut_bytes:
+            self.cut()
 
     def milestone(
         self,
@@ -113,11 +114,12 @@ class Changes:
     ) -> None:
         """Take down something that is said once; the total is the campaign's present one."""
         event = self._event
+        offset, number = self._offset, self.number
         self.milestones.append(
             Milestone(
                 type=kind,
-                offset=self._offset,
-                number=self._next_number(),
+                offset=offset,
+                number=number,
                 event_id=event.id,
                 occurred_at=event.time,
                 threshold_minor=threshold_minor,
@@ -127,12 +129,15 @@ class Changes:
                 stretch_goal_id=stretch_goal_id,
             )
         )
+        self.number = number + 1
+        self.campaign.position = Position(offset, number)
         self.size_bytes_max += _MILESTONE_BYTES + _CHARACTER_BYTES * len(event.id)
         if stretch_goal_id is not None:
             self.size_bytes_max += _CHARACTER_BYTES * len(stretch_goal_id)
-        self.consistent()
+        if self.size_bytes_max > self._cut_bytes:
+            self.cut()
 
-    def clear(self) -> None:
+    def cut(self) -> None:
         """Forget what was taken down; numbers within the present event go on."""
         self.entries = []
         self.milestones = []
@@ -141,12 +146,26 @@ class Changes:
         self.terms_changed = False
         self.size_bytes_max = 0
 
-    def _next_number(self) -> int:
-        number = self._number
-        self._number = number + 1
-        self.campaign.position = Position(self._offset, number)
-        return number
 
+class Unsaid(Changes):
+    """Changes that were said before: the campaign's position moves, and nothing is taken down.
 
-def _go_on() -> None:
-    """Nothing to cut: whoever made the changes takes them in one piece."""
+    For a worker that reads again what its group has acknowledged.
+    """
+
+    __slots__ = ()
+
+    def entry(self, *_: object, **__: object) -> None:
+        """Give the entry its position."""
+        self._pass()
+
+    def pledge(self, pledge: Pledge) -> None:
+        """Nobody is shown the pledge."""
+
+    def milestone(self, *_: object, **__: object) -> None:
+        """Give the milestone its position."""
+        self._pass()
+
+    def _pass(self) -> None:
+        self.campaign.position = Position(self._offset, self.number)
+        self.number += 1

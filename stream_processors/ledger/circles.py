@@ -27,14 +27,15 @@ def circle_of(campaign: Campaign, pledge: Pledge) -> tuple[int, UnattributedReas
 def follow(campaign: Campaign, pledge: Pledge, token: str | None) -> None:
     """Let the pledge belong to the link of that token, and to no other."""
     if pledge.share_token is not None:
-        del campaign.shares[pledge.share_token].pledges[pledge.pledge_id]
+        campaign.shares[pledge.share_token].waiting.pop(pledge.pledge_id, None)
     if token is None:
         pledge.share_token = None
         return
     share = campaign.find_share(token)
     # The link's own text: one for all its pledges.
     pledge.share_token = share.token
-    share.pledges[pledge.pledge_id] = pledge
+    if not isinstance(share.standing, int):
+        share.waiting[pledge.pledge_id] = pledge
 
 
 def is_same(share: Share, data: SharePostedData) -> bool:

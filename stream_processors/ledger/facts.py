@@ -36,10 +36,10 @@ _MoneyData = PledgeAuthorizedData | PledgeCapturedData | PledgeRefundedData | Pl
 def _check(campaign: Campaign, known: Pledge | None, data: _MoneyData, kind: str, fact_id: str) -> None:
     """Raise Refusal when the fact is in another currency, or known of another pledge."""
     currency = data.currency
-    if currency != campaign.launch.currency:
+    if currency != campaign.currency:
         if known is not None:
             _refuse_conflict(kind, fact_id, "currency")
-        raise Refusal("currency_mismatch", f"the campaign is in {campaign.launch.currency}, the event in {currency}")
+        raise Refusal("currency_mismatch", f"the campaign is in {campaign.currency}, the event in {currency}")
     if known is not None and known.pledge_id != data.pledge_id:
         _refuse_conflict(kind, fact_id, "pledge")
 
@@ -186,10 +186,12 @@ def cancel(campaign: Campaign, data: PledgeCanceledData, _time: datetime) -> Ple
 
 def _made_at(data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) -> datetime:
     """Return when the sighting was made, in UTC."""
-    if data.made_at is None:
-        return time.astimezone(UTC)
-    check_moment(data.made_at)
-    return data.made_at.astimezone(UTC)
+    made_at = data.made_at
+    if made_at is None:
+        made_at = time
+    else:
+        check_moment(made_at)
+    return made_at if made_at.tzinfo is UTC else made_at.astimezone(UTC)
 
 
 def _sight(

@@ -115,7 +115,7 @@ def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> 
         change = _SHARE_EVENTS[type(event)]
     if not change(campaign, event.data, event.time, changes):
         return False
-    if not changes.anything:
+    if not changes.number:
         changes.entry()
     return True
 

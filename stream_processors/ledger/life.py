@@ -101,7 +101,7 @@ def post_share(campaign: Campaign, data: SharePostedData, _time: datetime, chang
             raise Refusal("conflicting_duplicate", f"share {data.share_token} is known with other particulars")
         return False
     for settled in post(campaign, data):
-        for pledge in list(settled.pledges.values()):
+        for pledge in settled.followers():
             place(pledge, changes, always=False)
     return True
 

@@ -26,7 +26,7 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
     lost_for_good = pledge.refunded_minor + pledge.lost_minor
     away = lost_for_good + pledge.withdrawn_minor
     if not away:
-        return max(promised, captured), captured, 0
+        return max(captured, promised), captured, 0
     return (
         max(promised, captured) - min(captured, lost_for_good),
         captured - min(captured, away),
@@ -44,7 +44,8 @@ def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     pledged_minor = collected_minor = 0
     if counted:
         pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
-    _take_out(campaign, pledge)
+    if counted or pledge.late or pledge.over_returned_minor:
+        _take_out(campaign, pledge)
     _put_in(campaign, pledge)
     if counted and (not pledge.counted or circle != pledge.circle or day != pledge.day):
         _count(pledge, changes, circle, day, pledged_minor=-pledged_minor, collected_minor=-collected_minor)
@@ -63,7 +64,6 @@ def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
             collected_minor=pledge.collected_minor - collected_minor,
         )
     changes.pledge(pledge)
-    changes.consistent()
 
 
 def _count(
@@ -101,25 +101,27 @@ def _take_out(campaign: Campaign, pledge: Pledge) -> None:
 
 def _put_in(campaign: Campaign, pledge: Pledge) -> None:
     """Work out the pledge's amounts and place, and put it into the totals that are not sums of entries."""
-    pledge.circle, pledge.reason = circle_of(campaign, pledge)
-    pledge.pledged_minor, pledge.collected_minor, pledge.over_returned_minor = amounts(pledge)
+    pledge.circle, pledge.reason = circle, reason = circle_of(campaign, pledge)
+    pledged_minor, collected_minor, over_returned_minor = amounts(pledge)
+    pledge.pledged_minor, pledge.collected_minor = pledged_minor, collected_minor
+    pledge.over_returned_minor = over_returned_minor
     made_at = pledge.made_at
     if made_at is None:
         # Nothing but refunds, amendments or the like so far: not yet a pledge that anything can be counted of.
         pledge.pledged_minor = pledge.collected_minor = 0
         pledge.counted = pledge.late = False
         pledge.day = None
-        campaign.over_returned_minor += pledge.over_returned_minor
+        campaign.over_returned_minor += over_returned_minor
         return
     pledge.day = made_at.astimezone(campaign.zone).date()
-    pledge.late = made_at >= campaign.closes_at
-    pledge.counted = not pledge.late
-    if pledge.late:
-        campaign.late_minor += pledge.pledged_minor
+    if made_at >= campaign.closes_at:
+        pledge.counted, pledge.late = False, True
+        campaign.late_minor += pledged_minor
         return
-    campaign.over_returned_minor += pledge.over_returned_minor
-    if pledge.pledged_minor:
-        campaign.backers.add(pledge.backer_id, pledge.circle)
+    pledge.counted, pledge.late = True, False
+    campaign.over_returned_minor += over_returned_minor
+    if pledged_minor:
+        campaign.backers.add(pledge.backer_id, circle)
         pledge.backer_counted = pledge.backer_id
-    if pledge.reason is not None:
-        campaign.unattributed[pledge.reason] = campaign.unattributed.get(pledge.reason, 0) + 1
+    if reason is not None:
+        campaign.unattributed[reason] = campaign.unattributed.get(reason, 0) + 1

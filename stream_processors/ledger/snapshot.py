@@ -24,7 +24,7 @@ class _Share(Struct, array_like=True):
     circle: int | None
     standing: Standing
     children: list[str]
-    pledge_ids: list[str]
+    waiting: list[str]
     visits: dict[str, int]
 
 
@@ -171,7 +171,7 @@ def _save_shares(campaign: Campaign) -> list[_Share]:
             circle=share.circle,
             standing=share.standing,
             children=[child.token for child in share.children],
-            pledge_ids=list(share.pledges),
+            waiting=list(share.waiting),
             visits=share.visits,
         )
         for share in campaign.shares.values()
@@ -189,5 +189,5 @@ def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
         share.circle = one.circle
         share.standing = one.standing
         share.children = [campaign.shares[token] for token in one.children]
-        share.pledges = {pledge_id: campaign.pledges[pledge_id] for pledge_id in one.pledge_ids}
+        share.waiting = {pledge_id: campaign.pledges[pledge_id] for pledge_id in one.waiting}
         share.visits = one.visits

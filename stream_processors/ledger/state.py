@@ -83,12 +83,12 @@ class Share:
         "circle",
         "network",
         "parent_token",
-        "pledges",
         "posted",
         "sharer_id",
         "standing",
         "token",
         "visits",
+        "waiting",
     )
 
     def __init__(self, token: str) -> None:
@@ -100,8 +100,18 @@ class Share:
         self.circle: int | None = None
         self.standing: Standing = "unknown_token"
         self.children: list[Share] = []
-        self.pledges: dict[str, Pledge] = {}
         self.visits: dict[str, int] = {}
+        self.waiting: dict[str, Pledge] = {}
+
+    def followers(self) -> list[Pledge]:
+        """Return the pledges that the link's new standing moves; they wait on only while it has no circle.
+
+        A circle is for good: the link and all above it are posted then, and each is posted once.
+        """
+        waiting = list(self.waiting.values())
+        if isinstance(self.standing, int):
+            self.waiting = {}
+        return waiting
 
 
 class Backers:
@@ -209,6 +219,7 @@ class Campaign:
         "circle_pledged_minor",
         "closes_at",
         "collected_minor",
+        "currency",
         "day_totals",
         "disputes",
         "goal_is_reached",
@@ -237,6 +248,7 @@ class Campaign:
 
     def __init__(self, launch: CampaignLaunchedData) -> None:
         self.launch = launch
+        self.currency = launch.currency
         self.zone: ZoneInfo = zone(launch.timezone)
         self.sources = frozenset(launch.sources)
         self.share_sources = self.sources | {"admin"}
@@ -307,7 +319,7 @@ class Campaign:
     def totals(self) -> Totals:
         """Return the totals as they now stand."""
         return Totals(
-            currency=self.launch.currency,
+            currency=self.currency,
             goal_minor=self.goal_minor,
             pledged_minor=self.pledged_minor,
             collected_minor=self.collected_minor,

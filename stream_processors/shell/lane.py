@@ -188,7 +188,7 @@ class Lane:
         ):
             silent = [record for record in records if record.offset < committed]
             # What it came to was said before: only the state is wanted.
-            self._batch().fold(silent)
+            self._batch(silent=True).fold(silent)
             reach("worker.aligning")
             unsaid = self._fold(records[len(silent) :])
             self._state.next_offset = max(self._state.next_offset, position)
@@ -257,15 +257,13 @@ class Lane:
 
     def _fold(self, records: list[Any]) -> Outputs:
         started = time.perf_counter()
-        batch = self._batch()
-        batch.fold(records)
-        outputs = batch.finish()
+        outputs = self._batch().fold(records)
         self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
         return outputs
 
-    def _batch(self) -> Batch:
+    def _batch(self, *, silent: bool = False) -> Batch:
         before_change = None if self._snapshot is None else self._snapshot.before_change
-        return Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change)
+        return Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change, silent)
 
     async def _send(self, outputs: Outputs, end: int) -> None:
         """Say what a batch led to, and acknowledge the log below `end` once the broker has it all."""

@@ -29,10 +29,9 @@ def fold(state: PartitionState, *events: LogEvent) -> Outputs:
     """Fold one batch of events that follow what the state has seen."""
     batch = batch_of(state)
     first = state.next_offset
-    batch.fold(
+    return batch.fold(
         Record(first + number, encode(event), event.data.campaign_id.encode()) for number, event in enumerate(events)
     )
-    return batch.finish()
 
 
 def updates_of(outputs: Outputs) -> list[Update]:

@@ -1,5 +1,6 @@
 """What a batch says of a campaign: everything that changed in it, and nothing else."""
 
+import gc
 from datetime import date, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from schemas.events import LogEvent, encode, type_name
 from schemas.updates import BEFORE_EVERYTHING, DayTotals, Position, Update
 from stream_processors.ledger.batch import FOLD_VERSION
+from stream_processors.ledger.snapshot import save
 from stream_processors.ledger.state import PartitionState
 from tests.ledger.batches import Record, batch_of, fold, updates_of
 from tests.ledger.events import (
@@ -111,13 +113,48 @@ def test_a_batch_counts_the_entries_of_all_campaigns() -> None:
     assert (outputs.events, outputs.entries, outputs.unchanged, len(outputs.dead_letters)) == (6, 4, 1, 1)
 
 
-def test_a_batch_that_is_finished_again_says_nothing_again() -> None:
-    """What it had to say stays said once."""
-    batch = batch_of(PartitionState())
-    batch.fold([Record(0, encode(launch()))])
-    first = list(batch.finish().updates)
-    assert batch.finish().updates == first
-    assert batch.outputs.entries == 1
+def test_what_a_batch_made_is_freed_at_once() -> None:
+    """Nothing of it holds itself: its memory serves the next campaign, and no collection has to look for it."""
+    state = PartitionState()
+    fold(state, launch())
+    gc.collect()
+    gc.disable()
+    try:
+        fold(state, *(capture(f"p{number}", 5) for number in range(10)))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_silent_batch_leads_to_the_same_state_and_says_nothing() -> None:
+    """Reading again what the group has acknowledged: what is said next continues from there, wherever it was cut."""
+    events = [
+        launch(goal_minor=100),
+        capture("p", 60, share_token="t", backer_id="b"),
+        share("t"),
+        refund("p", 10),
+        amend(1, goal_minor=40),
+        capture("p", 60),
+        close(),
+    ]
+    said, unsaid = PartitionState(), PartitionState()
+    records = [Record(number, encode(event)) for number, event in enumerate(events)]
+    loud = batch_of(said).fold(records)
+    silent = batch_of(unsaid)
+    silent.silent = True
+    outputs = silent.fold(records)
+    assert (outputs.updates, outputs.entries) == ([], 0)
+    assert (outputs.events, outputs.unchanged) == (loud.events, loud.unchanged)
+    assert unsaid.next_offset == said.next_offset
+    assert save(unsaid.campaigns[CAMPAIGN]) == save(said.campaigns[CAMPAIGN])
+    assert update_of(unsaid, capture("q", 70)) == update_of(said, capture("q", 70))
+
+
+def test_dead_letters_stand_in_the_order_of_the_log() -> None:
+    """Whichever campaigns they are of."""
+    events = [capture("p", 5, campaign=name) for name in ("one", "another", "one")]
+    outputs = fold(PartitionState(), *events)
+    assert [letter.origin and letter.origin.offset for letter in outputs.dead_letters] == [0, 1, 2]
 
 
 def test_a_campaign_is_announced_before_it_changes_and_once() -> None:
@@ -140,8 +177,7 @@ def test_a_dead_letter_is_the_record_whole_and_names_what_it_tells_of() -> None:
     event = refund("p", 5, currency="USD")
     headers = [("content-type", b"application/cloudevents+json"), ("trace", b"\xff")]
     batch = batch_of(state)
-    batch.fold([Record(41, encode(event), CAMPAIGN.encode(), iter(headers))])
-    (letter,) = batch.finish().dead_letters
+    (letter,) = batch.fold([Record(41, encode(event), CAMPAIGN.encode(), iter(headers))]).dead_letters
     assert (letter.key, letter.value, letter.headers) == (CAMPAIGN.encode(), encode(event), tuple(headers))
     assert (letter.campaign_id, letter.event_id) == (CAMPAIGN, event.id)
     assert letter.origin is not None
@@ -151,8 +187,7 @@ def test_a_dead_letter_is_the_record_whole_and_names_what_it_tells_of() -> None:
 def test_a_dead_letter_of_what_is_no_event_names_none() -> None:
     """The record is all that is known; its key may be wrong."""
     batch = batch_of(PartitionState())
-    batch.fold([Record(0, b"{")])
-    (letter,) = batch.finish().dead_letters
+    (letter,) = batch.fold([Record(0, b"{")]).dead_letters
     assert (letter.key, letter.value) == (CAMPAIGN.encode(), b"{")
     assert (letter.campaign_id, letter.event_id) == (None, None)
 

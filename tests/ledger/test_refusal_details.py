@@ -198,8 +198,7 @@ def test_a_record_that_is_no_event_here_says_why(record: Record, reason: Refusal
     fold(state, launch())
     batch = batch_of(state)
     batch.partition_of = lambda key: 3 if key == CAMPAIGN.encode() else 4
-    batch.fold([record])
-    (letter,) = batch.finish().dead_letters
+    (letter,) = batch.fold([record]).dead_letters
     assert (letter.reason, letter.detail) == (reason, detail)
 
 
@@ -207,8 +206,7 @@ def test_a_record_that_is_no_event_here_says_why(record: Record, reason: Refusal
 def test_a_key_is_looked_at_in_every_record_of_a_story(key: bytes | None) -> None:
     """Also where the campaign is in the midst of a batch."""
     batch = batch_of(PartitionState())
-    batch.fold([Record(0, encode(launch())), Record(1, VALUE, key), Record(2, VALUE)])
-    outputs = batch.finish()
+    outputs = batch.fold([Record(0, encode(launch())), Record(1, VALUE, key), Record(2, VALUE)])
     (letter,) = outputs.dead_letters
     assert letter.origin is not None
     assert (letter.reason, letter.origin.offset) == ("misrouted", 1)

@@ -174,7 +174,7 @@ FORM: Final[dict[str, Any]] = {
     "disputes": [["d1", "r", 80, "lost", True, 60]],
     "attempts": [["f1", "p"]],
     "shares": [
-        ["child", True, "backer-01", "mail", "root", None, 1, [], ["p"], {"site": 7}],
+        ["child", True, "backer-01", "mail", "root", None, 1, [], [], {"site": 7}],
         ["root", True, "owner", "mail", None, 0, 0, ["child"], [], {}],
         ["unheard-of", False, None, None, None, None, "unknown_token", [], [], {"site": 1}],
     ],

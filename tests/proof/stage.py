@@ -78,8 +78,7 @@ class Stage:
             records = self.read(LOG, partition, state.next_offset)
             for start in range(0, len(records), self._batch_events):
                 batch = Batch(state, partition, LOG.name, self.partition_of)
-                batch.fold(records[start : start + self._batch_events])
-                outputs = batch.finish()
+                outputs = batch.fold(records[start : start + self._batch_events])
                 for letter in outputs.dead_letters:
                     key, value, headers = to_record(letter)
                     self._send(DEAD_LETTERS, partition, key, value, headers)

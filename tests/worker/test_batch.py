@@ -65,8 +65,7 @@ def fold(state: PartitionState, *values: bytes | None, key: str = FILM, start: i
     """Fold one batch of records that follow what the state has seen."""
     first = state.next_offset if start is None else start
     batch = Batch(state, partition=0, topic="log", partition_of=lambda key: 0 if key == FILM.encode() else 1)
-    batch.fold(FakeRecord(first + number, value, key.encode()) for number, value in enumerate(values))
-    return batch.finish()
+    return batch.fold(FakeRecord(first + number, value, key.encode()) for number, value in enumerate(values))
 
 
 def updates_of(outputs: Outputs) -> list[Update]:
@@ -229,8 +228,8 @@ def test_a_record_in_another_partition_than_its_keys_is_misrouted() -> None:
     """A campaign's story has one place."""
     state = PartitionState()
     batch = Batch(state, partition=1, topic="log", partition_of=lambda _: 0)
-    batch.fold([FakeRecord(0, launch(), FILM.encode())])
-    assert [letter.reason for letter in batch.finish().dead_letters] == ["misrouted"]
+    outputs = batch.fold([FakeRecord(0, launch(), FILM.encode())])
+    assert [letter.reason for letter in outputs.dead_letters] == ["misrouted"]
     assert state.campaigns == {}
 
 
