@@ -51,8 +51,7 @@ class Folding:
         """Fold the next records, which reach up to `position`."""
         chosen = [record for record in records if self._only is None or record.key == self._only]
         batch = Batch(self._state, self.partition, LOG.name, self._partition_of)
-        batch.fold(chosen)
-        outputs = batch.finish()
+        outputs = batch.fold(chosen)
         self.read_to = position
         moments = {record.offset: record.timestamp for record in chosen} if outputs.dead_letters else {}
         return Piece([value for _, value in outputs.updates], self._rows(outputs.dead_letters, moments))
