@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, String, any_, bindparam, select, update
+from sqlalchemy.dialects import postgresql
 
 from schemas import tables
 from schemas.failure_points import reach
@@ -19,6 +21,23 @@ from sinks.records import Batch, decoded
 
 CAMPAIGNS_READ_MAX = 1_000
 """Campaigns whose standing one statement reads."""
+
+_TOTALS: Final = tables.campaign_totals.c
+_STANDINGS_OF: Final = select(
+    _TOTALS.campaign_id,
+    _TOTALS.position_offset,
+    _TOTALS.position_number,
+    _TOTALS.gap_offset,
+    _TOTALS.pledged_minor,
+    _TOTALS.collected_minor,
+)
+_STANDINGS: Final = {
+    # As one value, however many there are: the statement stays the same, and prepared.
+    "postgresql": _STANDINGS_OF.where(
+        _TOTALS.campaign_id == any_(bindparam("campaign_ids", type_=postgresql.ARRAY(String)))
+    ),
+    "sqlite": _STANDINGS_OF.where(_TOTALS.campaign_id.in_(bindparam("campaign_ids", expanding=True))),
+}
 
 log = structlog.get_logger(__name__)
 
@@ -102,21 +121,12 @@ def _apply_dead_letters(engine: Engine, batches: Sequence[Batch]) -> Outcome:
 
 
 def _standings(connection: Connection, campaign_ids: Iterable[str]) -> dict[str, Standing]:
-    columns = tables.campaign_totals.c
-    statement = select(
-        columns.campaign_id,
-        columns.position_offset,
-        columns.position_number,
-        columns.gap_offset,
-        columns.pledged_minor,
-        columns.collected_minor,
-    ).where(columns.campaign_id.in_(bindparam("campaign_ids", expanding=True)))
     wanted = sorted(campaign_ids)
     standings: dict[str, Standing] = {}
     for start in range(0, len(wanted), CAMPAIGNS_READ_MAX):
         chunk = wanted[start : start + CAMPAIGNS_READ_MAX]
         for campaign_id, offset, number, gap_offset, pledged, collected in connection.execute(
-            statement, {"campaign_ids": chunk}
+            _STANDINGS[connection.dialect.name], {"campaign_ids": chunk}
         ):
             standings[campaign_id] = Standing(
                 position=Position(offset, number),

@@ -17,7 +17,7 @@ from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Entry, Update, encoder
 from sinks import positions
 from sinks.apply import apply
-from sinks.bulk import STAGED_ROWS_MIN
+from sinks.bulk import COPIED_ROWS_MIN
 from sinks.database import writing_engine
 from sinks.errors import OtherLogError, OtherTopicError, StalePositionError, UnreadableUpdateError
 from sinks.positions import TopicPartition
@@ -329,7 +329,7 @@ def test_a_crash_between_any_two_statements_leaves_nothing_half_done(engine: Eng
             except CrashError:
                 assert (everything(engine), rows(engine, "sink_positions")) == before
                 continue
-        assert len(seen) >= 6  # COPY goes around SQLAlchemy and is not among them: see the next test
+        assert len(seen) >= 6
         break
     else:
         pytest.fail("the transaction has more statements than expected")
@@ -436,7 +436,7 @@ def test_a_new_partition_begins_at_offset_0_once(engine: Engine) -> None:
 
 def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
     """The bulk path of rows that are replaced: new ones and changed ones in one transaction, twice."""
-    pledges = STAGED_ROWS_MIN + 20
+    pledges = COPIED_ROWS_MIN + 20
     told = Story(
         "les-anges",
         [Fact(number, number % 4, 100, 0) for number in range(pledges)]
@@ -459,8 +459,12 @@ def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
     }
 
 
-def test_bulk_rows_go_through_copy_on_postgresql(engine: Engine) -> None:
-    """The same rows stand on both databases, whatever the way in: nothing, text and moments included."""
+@pytest.mark.parametrize("copied_rows_min", [1, 2])
+def test_the_same_rows_stand_whatever_the_way_in(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, copied_rows_min: int
+) -> None:
+    """On both databases, by COPY and as a document: nothing, text and moments included."""
+    monkeypatch.setattr("sinks.bulk.COPIED_ROWS_MIN", copied_rows_min)
     update: Update = story().update(0, 1)
     entry: Entry = update.entries[0]
     topic = FakePartition()
