@@ -15,7 +15,7 @@ from sinks import positions
 from sinks.apply import apply
 from sinks.database import writing_engine
 from sinks.positions import TopicPartition
-from sinks.process import pieces
+from sinks.process import transactions
 from sinks.records import Batch, Record
 from sinks.settings import SinkSettings
 
@@ -53,8 +53,9 @@ class Writers:
             lines = [_Said(offset, key, value) for offset, (key, value, _) in enumerate(spoken)]
             opening = 1 + next(line.offset for line in lines if line.key is None)
             self._engines.append(writing_engine(url))
-            for piece in pieces(lines[:opening], _RECORDS_MAX, _BYTES_MAX):
-                self._apply(partition, piece)
+            place = TopicPartition(UPDATES.name, partition)
+            for taken in transactions({place: lines[:opening]}, _RECORDS_MAX, _BYTES_MAX):
+                self._apply(partition, taken[place])
             self._live.append(lines[opening:])
 
     @contextmanager

@@ -1,11 +1,22 @@
 """How far the log is stored: the condition that ends a wait and settles what became of an event."""
 
+from typing import Final
+
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from readers.positions import Position
 from schemas.tables import sink_positions
 from schemas.topics import DEAD_LETTERS, UPDATES
+
+# Made once: making a statement takes longer than running it.
+_POSITIONS: Final = select(
+    sink_positions.c.topic,
+    sink_positions.c.partition_number,
+    sink_positions.c.next_offset,
+    sink_positions.c.log_next_offset,
+    sink_positions.c.dead_letters_next_offset,
+).where(sink_positions.c.topic.in_((UPDATES.name, DEAD_LETTERS.name)))
 
 
 class Progress(Struct, frozen=True):
@@ -21,15 +32,7 @@ class Progress(Struct, frozen=True):
 
 def read_progress(connection: Connection) -> dict[int, Progress]:
     """Return the progress of every partition that a sink has stored something of."""
-    rows = connection.execute(
-        select(
-            sink_positions.c.topic,
-            sink_positions.c.partition_number,
-            sink_positions.c.next_offset,
-            sink_positions.c.log_next_offset,
-            sink_positions.c.dead_letters_next_offset,
-        ).where(sink_positions.c.topic.in_((UPDATES.name, DEAD_LETTERS.name)))
-    ).all()
+    rows = connection.execute(_POSITIONS).all()
     letters_stored = {row.partition_number: row.next_offset for row in rows if row.topic == DEAD_LETTERS.name}
     return {
         row.partition_number: Progress(

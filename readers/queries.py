@@ -1,13 +1,16 @@
 """From rows to answers about campaigns. Every function reads from the one snapshot that its connection holds open."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, select, tuple_
+from sqlalchemy import Connection, Row, Select, String, Table, any_, bindparam, select, tuple_
+from sqlalchemy.dialects import postgresql
 
 from readers import answers
 from readers.positions import Cursor, Position
 from readers.progress import read_progress
-from schemas.fields import CIRCLES
+from readers.snapshots import QuestionAbout
+from schemas.fields import CIRCLES, AnyCircle
 from schemas.money import format_amount
 from schemas.tables import DAY_TOTALS, campaign_totals, campaigns, circle_totals, ledger_entries, milestones
 
@@ -28,7 +31,43 @@ _CAMPAIGNS: Final[Select[Any]] = select(
 
 # Made once: making a statement takes longer than running it.
 _CAMPAIGN: Final = _CAMPAIGNS.where(campaign_totals.c.campaign_id == bindparam("campaign_id"))
-_CIRCLES: Final = select(circle_totals).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
+_CIRCLE_COLUMNS: Final = (
+    circle_totals.c.circle,
+    circle_totals.c.pledged_minor.label("circle_pledged_minor"),
+    circle_totals.c.collected_minor.label("circle_collected_minor"),
+    circle_totals.c.backers.label("circle_backers"),
+)
+_CIRCLES: Final = select(*_CIRCLE_COLUMNS).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
+
+# All that an answer about circles takes, and none of what costs time to read: texts, moments, JSON. The terms are
+# joined because a campaign without them is not shown.
+_TOTALS_AND_CIRCLES: Final[Select[Any]] = (
+    select(
+        campaign_totals.c.campaign_id,
+        campaign_totals.c.partition_number,
+        campaign_totals.c.position_offset,
+        campaign_totals.c.complete,
+        campaign_totals.c.gap_offset,
+        campaign_totals.c.currency,
+        campaign_totals.c.goal_minor,
+        campaign_totals.c.pledged_minor,
+        campaign_totals.c.collected_minor,
+        campaign_totals.c.over_returned_minor,
+        campaign_totals.c.late_minor,
+        campaign_totals.c.percent,
+        campaign_totals.c.backers,
+        *_CIRCLE_COLUMNS,
+    )
+    .join_from(campaign_totals, campaigns, campaign_totals.c.campaign_id == campaigns.c.campaign_id)
+    .outerjoin(circle_totals, campaign_totals.c.campaign_id == circle_totals.c.campaign_id)
+)
+_CIRCLES_OF_MANY: Final = {
+    # As one value, however many there are: the statement stays the same, and prepared.
+    "postgresql": _TOTALS_AND_CIRCLES.where(
+        campaign_totals.c.campaign_id == any_(bindparam("campaign_ids", type_=postgresql.ARRAY(String)))
+    ),
+    "sqlite": _TOTALS_AND_CIRCLES.where(campaign_totals.c.campaign_id.in_(bindparam("campaign_ids", expanding=True))),
+}
 
 
 class CampaignUnknownError(LookupError):
@@ -90,15 +129,30 @@ def read_campaign(connection: Connection, campaign_id: str) -> answers.Campaign:
             revision=row.revision,
         ),
         totals=_totals(row),
-        circles=_circles(connection, row),
+        circles=_circles(connection.execute(_CIRCLES, {"campaign_id": campaign_id}), row.currency),
         unattributed=row.unattributed,
     )
 
 
-def read_circles(connection: Connection, campaign_id: str) -> answers.Circles:
-    """Return a campaign's circles. Raises CampaignUnknownError."""
-    row = _campaign(connection, campaign_id)
-    return answers.Circles(**_standing(row), totals=_totals(row), circles=_circles(connection, row))
+def circles_of(campaign_id: str) -> QuestionAbout[list[Row[Any]], answers.Circles]:
+    """Return the question for a campaign's circles. Its answer raises CampaignUnknownError."""
+    return QuestionAbout(_find_circles, _tell_circles, campaign_id)
+
+
+def _find_circles(connection: Connection, campaign_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    """Return a row for each circle of each campaign, beside the campaign's totals: one at least."""
+    found: dict[str, list[Row[Any]]] = {}
+    statement = _CIRCLES_OF_MANY[connection.dialect.name]
+    for row in connection.execute(statement, {"campaign_ids": campaign_ids}):
+        found.setdefault(row.campaign_id, []).append(row)
+    return found
+
+
+def _tell_circles(connection: Connection, campaign_id: str, rows: list[Row[Any]] | None) -> answers.Circles:
+    if rows is None:
+        raise _unknown(connection, campaign_id)
+    campaign = rows[0]
+    return answers.Circles(**_standing(campaign), totals=_totals(campaign), circles=_circles(rows, campaign.currency))
 
 
 def read_days(connection: Connection, campaign_id: str) -> answers.Days:
@@ -184,16 +238,21 @@ def amounts(row: Row[Any], currency: str) -> dict[str, Any]:
 
 def _campaign(connection: Connection, campaign_id: str) -> Row[Any]:
     row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).one_or_none()
-    if row is not None:
-        return row
+    if row is None:
+        raise _unknown(connection, campaign_id)
+    return row
+
+
+def _unknown(connection: Connection, campaign_id: str) -> CampaignUnknownError:
+    """Return what to say of a campaign without terms."""
     gap = connection.execute(
         select(campaign_totals.c.partition_number, campaign_totals.c.gap_offset).where(
             campaign_totals.c.campaign_id == campaign_id
         )
     ).one_or_none()
     if gap is None:
-        raise CampaignUnknownError(f"no campaign {campaign_id!r} is stored")
-    raise CampaignUnknownError(
+        return CampaignUnknownError(f"no campaign {campaign_id!r} is stored")
+    return CampaignUnknownError(
         f"the terms of campaign {campaign_id!r} are missing: it has a gap at {Position(*gap)} that is not repaired yet"
     )
 
@@ -238,16 +297,18 @@ def _totals(row: Row[Any]) -> answers.Totals:
     )
 
 
-def _circles(connection: Connection, campaign: Row[Any]) -> list[answers.Circle]:
+def _circles(rows: Iterable[Row[Any]], currency: str) -> list[answers.Circle]:
     """Return all circles in their order, those without a row with zeros, so that the list always has the same form."""
-    rows = connection.execute(_CIRCLES, {"campaign_id": campaign.campaign_id})
-    by_name = {row.circle: row for row in rows}
-    nothing = format_amount(0, campaign.currency)
-    return [
-        answers.Circle(circle=name, backers=by_name[name].backers, **amounts(by_name[name], campaign.currency))
-        if name in by_name
-        else answers.Circle(
-            circle=name, pledged_minor=0, pledged=nothing, collected_minor=0, collected=nothing, backers=0
-        )
-        for name in CIRCLES
-    ]
+    stored = {row.circle: (row.circle_pledged_minor, row.circle_collected_minor, row.circle_backers) for row in rows}
+    return [_circle(name, *stored.get(name, (0, 0, 0)), currency) for name in CIRCLES]
+
+
+def _circle(name: AnyCircle, pledged_minor: int, collected_minor: int, backers: int, currency: str) -> answers.Circle:
+    return answers.Circle(
+        circle=name,
+        pledged_minor=pledged_minor,
+        pledged=format_amount(pledged_minor, currency),
+        collected_minor=collected_minor,
+        collected=format_amount(collected_minor, currency),
+        backers=backers,
+    )

@@ -22,7 +22,7 @@ from readers.parameters import (
 )
 from readers.positions import parse_cursor, parse_position
 from readers.problems import PROBLEM_MEDIA_TYPE
-from readers.queries import read_campaign, read_campaigns, read_circles, read_days, read_entries, read_milestones
+from readers.queries import circles_of, read_campaign, read_campaigns, read_days, read_entries, read_milestones
 from readers.read_key import SCHEME, read_key_guard
 from readers.settings import PAGE_SIZE_DEFAULT, ReaderSettings
 from readers.snapshots import Snapshots
@@ -88,7 +88,7 @@ async def get_campaign(campaign_id: CampaignId, snapshots: NamedDependency[Snaps
 
 @get("/{campaign_id:str}/circles", operation_id="listCircles", summary="Totals by circle", responses=_OPEN)
 async def list_circles(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Circles]:
-    circles = await snapshots.read(partial(read_circles, campaign_id=campaign_id))
+    circles = await snapshots.read(circles_of(campaign_id))
     return _stated(circles, circles.as_of)
 
 

@@ -32,7 +32,7 @@ class ReaderSettings(BaseSettings):
         default=10.0, gt=0, le=WAIT_SECONDS_MAX, description="Longest wait of `wait_for`, in seconds; then 504"
     )
     wait_poll_seconds: float = Field(
-        default=0.02, ge=0.01, le=5, description="Seconds between two looks at the database on behalf of all who wait"
+        default=0.01, ge=0.005, le=5, description="Seconds between two looks at the database on behalf of all who wait"
     )
     waiters: int = Field(default=256, ge=0, le=10_000, description="Most requests that wait at once; beyond it 503")
     reads_at_once: int = Field(default=8, ge=1, le=64, description="Threads, and connections to the database")

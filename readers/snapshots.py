@@ -4,18 +4,18 @@ The engine is a synchronous one, used in a few threads: the driver of SQLite has
 both databases is worth more than the threads cost.
 
 What the threads cost is shared. Whoever asks while nobody else does is answered at once; while a thread is busy,
-questions gather for a moment, and the next thread answers them all from one snapshot. The more is asked, the less each
-question costs.
+questions gather for a moment, and the next thread answers them all from one snapshot. Those that ask the same about
+different things have one statement in common. The more is asked, the less each question costs.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -35,6 +35,7 @@ QUESTIONS_MAX: Final = 8
 GATHER_SECONDS_MAX: Final = 0.005
 """Longest that questions gather while a thread is busy; then another thread takes them."""
 
+_Found = TypeVar("_Found")
 _Answer = TypeVar("_Answer")
 
 
@@ -98,6 +99,42 @@ def _open_postgresql(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
         connection.commit()
 
     return engine
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAbout(Generic[_Found, _Answer]):
+    """A question about one of many things of a kind: those with the same `find` look theirs up together."""
+
+    find: Callable[[Connection, Sequence[str]], Mapping[str, _Found]]
+    """Returns what stands in the database of each that is named; of one that is unknown, nothing."""
+    tell: Callable[[Connection, str, _Found | None], _Answer]
+    """Makes the answer of it, or raises what is wrong with this question alone."""
+    name: str
+
+    def __call__(self, connection: Connection) -> _Answer:
+        """Answer the question by itself."""
+        return self.tell(connection, self.name, self.find(connection, [self.name]).get(self.name))
+
+
+class _Lookups:
+    """What the questions of one snapshot have in common, looked up when the first of them comes to it."""
+
+    def __init__(self, connection: Connection, questions: Sequence[Callable[[Connection], Any]]) -> None:
+        self._connection = connection
+        self._names: dict[Any, list[str]] = {}
+        self._found: dict[Any, Mapping[str, Any]] = {}
+        for question in questions:
+            if isinstance(question, QuestionAbout):
+                self._names.setdefault(question.find, []).append(question.name)
+
+    def answer(self, question: Callable[[Connection], Any]) -> Any:
+        """Return the answer, or raise what there is in place of one."""
+        if not isinstance(question, QuestionAbout):
+            return question(self._connection)
+        found = self._found.get(question.find)
+        if found is None:
+            found = self._found[question.find] = question.find(self._connection, self._names[question.find])
+        return question.tell(self._connection, question.name, found.get(question.name))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -202,9 +239,10 @@ class Snapshots:
         outcomes: list[Any] = []
         try:
             with self._noted(), self._engine.begin() as connection:
+                lookups = _Lookups(connection, questions)
                 for question in questions:
                     try:
-                        outcomes.append(question(connection))
+                        outcomes.append(lookups.answer(question))
                     except SQLAlchemyError:
                         raise
                     except Exception as error:  # noqa: BLE001 - it is the answer, to who asked

@@ -1,11 +1,13 @@
-"""Applies a batch of one topic partition in one transaction, exactly once."""
+"""Applies batches of a topic's partitions in one transaction, exactly once."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, String, any_, bindparam, select, update
+from sqlalchemy.dialects import postgresql
 
 from schemas import tables
 from schemas.failure_points import reach
@@ -20,11 +22,28 @@ from sinks.records import Batch, decoded
 CAMPAIGNS_READ_MAX = 1_000
 """Campaigns whose standing one statement reads."""
 
+_TOTALS: Final = tables.campaign_totals.c
+_STANDINGS_OF: Final = select(
+    _TOTALS.campaign_id,
+    _TOTALS.position_offset,
+    _TOTALS.position_number,
+    _TOTALS.gap_offset,
+    _TOTALS.pledged_minor,
+    _TOTALS.collected_minor,
+)
+_STANDINGS: Final = {
+    # As one value, however many there are: the statement stays the same, and prepared.
+    "postgresql": _STANDINGS_OF.where(
+        _TOTALS.campaign_id == any_(bindparam("campaign_ids", type_=postgresql.ARRAY(String)))
+    ),
+    "sqlite": _STANDINGS_OF.where(_TOTALS.campaign_id.in_(bindparam("campaign_ids", expanding=True))),
+}
+
 log = structlog.get_logger(__name__)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch came to, once its transaction is committed."""
+    """What batches came to, once their transaction is committed."""
 
     updates_applied: int = 0
     updates_known: int = 0
@@ -34,34 +53,41 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: dict[str, int] = {}
 
 
-def apply(engine: Engine, batch: Batch) -> Outcome:
-    """Write what the batch changes and move the partition's position over it, all or nothing.
+def apply(engine: Engine, *batches: Batch) -> Outcome:
+    """Write what the batches change and move their partitions' positions over them, all or nothing.
 
-    When this returns, everything is on disk. When it raises, ask `positions.read` where to go on: after an error on
-    the way of COMMIT nobody can know. Raises StalePositionError when another sink was faster, UnreadableUpdateError and
-    OtherLogError, which no repetition cures, the database's errors, and ValueError for a batch that is empty or begins
-    below its position.
+    They are of different partitions of one topic. When this returns, everything is on disk. When it raises, ask
+    `positions.read` where to go on: after an error on the way of COMMIT nobody can know. Raises StalePositionError when
+    another sink was faster with one of them, UnreadableUpdateError and OtherLogError, which no repetition cures, the
+    database's errors, and ValueError for batches that do not go together, or one that is empty or begins below its
+    position.
     """
-    if not batch.records or batch.records[0].offset < batch.position:
+    if any(not batch.records or batch.records[0].offset < batch.position for batch in batches):
         raise ValueError("a batch begins at or above its position and holds a record")
-    if batch.topic == UPDATES.name:
-        return _apply_updates(engine, batch)
-    if batch.topic == DEAD_LETTERS.name:
-        return _apply_dead_letters(engine, batch)
-    raise ValueError(f"nothing is known of the topic {batch.topic!r}")
+    topics, partitions = {batch.topic for batch in batches}, {batch.partition for batch in batches}
+    if len(topics) != 1 or len(partitions) != len(batches):
+        raise ValueError("batches of one transaction are of different partitions of one topic")
+    # Two sinks may have the same partitions for a moment: they must lock them in one order.
+    ordered = sorted(batches, key=lambda batch: batch.partition)
+    if topics == {UPDATES.name}:
+        return _apply_updates(engine, ordered)
+    if topics == {DEAD_LETTERS.name}:
+        return _apply_dead_letters(engine, ordered)
+    raise ValueError(f"nothing is known of the topic {topics.pop()!r}")
 
 
-def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
-    updates, progress = decoded(batch)
+def _apply_updates(engine: Engine, batches: Sequence[Batch]) -> Outcome:
+    told = [(batch, *decoded(batch)) for batch in batches]
     with engine.begin() as connection:
-        positions.advance(connection, batch, progress)
+        for batch, _, progress in told:
+            positions.advance(connection, batch, progress)
         reach("sink.position_moved")
-        plan = write_updates(connection, updates)
+        plan = write_updates(connection, [update_ for _, updates, _ in told for update_ in updates])
         reach("sink.updates_written")
     reach("sink.committed")
     for gap in plan.gaps:
         if gap.first:  # the others of a marked campaign are counted, or they would flood the log
-            _tell(batch, gap)
+            _tell(gap)
     return Outcome(
         updates_applied=plan.applied,
         updates_known=plan.known,
@@ -72,7 +98,7 @@ def _apply_updates(engine: Engine, batch: Batch) -> Outcome:
 
 
 def write_updates(connection: Connection, updates: Sequence[Update]) -> Plan:
-    """Write what updates of one partition change, in the caller's transaction; return what they came to.
+    """Write what updates change, in the caller's transaction; return what they came to.
 
     Positions of campaigns move, the sink's own do not: `apply` sees to those.
     """
@@ -83,10 +109,11 @@ def write_updates(connection: Connection, updates: Sequence[Update]) -> Plan:
     return plan
 
 
-def _apply_dead_letters(engine: Engine, batch: Batch) -> Outcome:
-    rows = dead_letters.rows(batch)
+def _apply_dead_letters(engine: Engine, batches: Sequence[Batch]) -> Outcome:
+    rows = [row for batch in batches for row in dead_letters.rows(batch)]
     with engine.begin() as connection:
-        positions.advance(connection, batch)
+        for batch in batches:
+            positions.advance(connection, batch)
         insert_new(connection, tables.dead_letters, dead_letters.UNIQUE, rows)
         reach("sink.dead_letters_written")
     reach("sink.committed")
@@ -94,21 +121,12 @@ def _apply_dead_letters(engine: Engine, batch: Batch) -> Outcome:
 
 
 def _standings(connection: Connection, campaign_ids: Iterable[str]) -> dict[str, Standing]:
-    columns = tables.campaign_totals.c
-    statement = select(
-        columns.campaign_id,
-        columns.position_offset,
-        columns.position_number,
-        columns.gap_offset,
-        columns.pledged_minor,
-        columns.collected_minor,
-    ).where(columns.campaign_id.in_(bindparam("campaign_ids", expanding=True)))
     wanted = sorted(campaign_ids)
     standings: dict[str, Standing] = {}
     for start in range(0, len(wanted), CAMPAIGNS_READ_MAX):
         chunk = wanted[start : start + CAMPAIGNS_READ_MAX]
         for campaign_id, offset, number, gap_offset, pledged, collected in connection.execute(
-            statement, {"campaign_ids": chunk}
+            _STANDINGS[connection.dialect.name], {"campaign_ids": chunk}
         ):
             standings[campaign_id] = Standing(
                 position=Position(offset, number),
@@ -135,12 +153,12 @@ def _write(connection: Connection, plan: Plan) -> None:
         )
 
 
-def _tell(batch: Batch, gap: Gap) -> None:
+def _tell(gap: Gap) -> None:
     log.error(
         "campaign_gap",
         gap=gap.kind,
         campaign_id=gap.campaign_id,
-        partition=batch.partition,
+        partition=gap.partition,
         position=f"{gap.position.offset}:{gap.position.number}",
         before=f"{gap.before.offset}:{gap.before.number}",
         after=f"{gap.after.offset}:{gap.after.number}",

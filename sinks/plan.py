@@ -29,6 +29,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     first: bool
     """Whether the campaign had no mark yet."""
     campaign_id: str
+    partition: int
     position: Position
     before: Position
     after: Position
@@ -70,7 +71,7 @@ class _Campaign:
 
 
 class Plan:
-    """What to write for a batch of updates of one partition.
+    """What to write for updates, those of one partition in its order.
 
     Of rows that are replaced (terms, totals, circles, pledges) only the last of each key is written; entries and
     milestones are all written, since each stands above the position that its campaign had.
@@ -91,7 +92,7 @@ class Plan:
         """Updates that the rows were already past."""
 
     def add(self, update: Update) -> None:
-        """Take in the next update of the partition."""
+        """Take in the next update of its partition."""
         campaign = self._campaigns.get(update.campaign_id)
         if campaign is None:
             campaign = self._campaigns[update.campaign_id] = _Campaign(self._standings.get(update.campaign_id))
@@ -126,6 +127,7 @@ class Plan:
                 kind=kind,
                 first=first,
                 campaign_id=update.campaign_id,
+                partition=update.partition,
                 position=campaign.position,
                 before=update.before,
                 after=update.after,

@@ -125,14 +125,12 @@ class SinkProcess:
         if unplaced:
             consumer.place(positions.read(engine, unplaced, consumer.topic_ids()))
         try:
-            # Dead letters first: progress names those before it, and readers wait until both are there.
-            for place, records in sorted(found.items(), key=lambda item: item[0].topic == UPDATES.name):
-                for piece in pieces(
-                    records, self._settings.transaction_records_max, self._settings.transaction_bytes_max
-                ):
-                    if stop.is_set():
-                        return
-                    self._apply(consumer, engine, place, piece)
+            for taken in transactions(
+                found, self._settings.transaction_records_max, self._settings.transaction_bytes_max
+            ):
+                if stop.is_set():
+                    return
+                self._apply(consumer, engine, taken)
         except BaseException:
             # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
             consumer.unplace(found)
@@ -140,24 +138,34 @@ class SinkProcess:
         self._look_around(consumer)
         self.headway.note(self._waiting(consumer.positions()))
 
-    def _apply(self, consumer: Consumer, engine: Engine, place: TopicPartition, records: Sequence[Record]) -> None:
-        position = consumer.positions().get(place)
-        if position is None:
+    def _apply(self, consumer: Consumer, engine: Engine, taken: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        placed = consumer.positions()
+        batches = [
+            Batch(place.topic, place.partition, placed[place], records)
+            for place, records in taken.items()
+            if place in placed and self._follows(consumer, place, placed[place], records[0].offset)
+        ]
+        if not batches:
             return  # unplaced just now: it will be read again
-        if records[0].offset != position and self._holes.get(place) != position:
-            # Records between may have been missed by us. Met again right after a seek, the hole is the topic's own.
-            self._holes[place] = position
-            consumer.unplace([place])
-            log.warning("hole_before_records", topic=place.topic, partition=place.partition, position=position)
-            return
-        batch = Batch(place.topic, place.partition, position, records)
         started = time.monotonic()
         reach("sink.batch_taken")
-        outcome = apply(engine, batch)
+        outcome = apply(engine, *batches)
         reach("sink.applied")
-        self._count(batch, outcome, time.monotonic() - started)
-        self._newest[place] = records[-1].timestamp / 1000
-        consumer.applied(place, batch.next_offset)
+        self._count(batches, outcome, time.monotonic() - started)
+        for batch in batches:
+            place = TopicPartition(batch.topic, batch.partition)
+            self._newest[place] = batch.records[-1].timestamp / 1000
+            consumer.applied(place, batch.next_offset)
+
+    def _follows(self, consumer: Consumer, place: TopicPartition, position: int, offset: int) -> bool:
+        """Return whether a record there is the next one to apply; else have the partition read again."""
+        if offset == position or self._holes.get(place) == position:
+            return True
+        # Records between may have been missed by us. Met again right after a seek, the hole is the topic's own.
+        self._holes[place] = position
+        consumer.unplace([place])
+        log.warning("hole_before_records", topic=place.topic, partition=place.partition, position=position)
+        return False
 
     def _waiting(self, places: Mapping[TopicPartition, int]) -> dict[str, int]:
         """Return where the partitions stand of which the topic is known to hold more."""
@@ -167,12 +175,13 @@ class SinkProcess:
             if position < self._ends.get(place, 0)
         }
 
-    def _count(self, batch: Batch, outcome: Outcome, seconds: float) -> None:
-        metrics = self._metrics
-        metrics.transactions.labels(batch.topic).inc()
-        metrics.transaction_seconds.labels(batch.topic).observe(seconds)
-        metrics.batch_records.labels(batch.topic).observe(len(batch.records))
-        metrics.records.labels(batch.topic).inc(len(batch.records))
+    def _count(self, batches: Sequence[Batch], outcome: Outcome, seconds: float) -> None:
+        metrics, topic = self._metrics, batches[0].topic
+        records = sum(len(batch.records) for batch in batches)
+        metrics.transactions.labels(topic).inc()
+        metrics.transaction_seconds.labels(topic).observe(seconds)
+        metrics.batch_records.labels(topic).observe(records)
+        metrics.records.labels(topic).inc(records)
         metrics.updates.labels("applied").inc(outcome.updates_applied)
         metrics.updates.labels("known").inc(outcome.updates_known)
         metrics.updates.labels("gap").inc(len(outcome.gaps))
@@ -229,14 +238,24 @@ class SinkProcess:
         stop.wait(seconds)
 
 
-def pieces(records: Sequence[Record], records_max: int, bytes_max: int) -> Iterator[Sequence[Record]]:
-    """Cut records into pieces of at most so many records and bytes; one larger record is a piece by itself."""
-    start, size = 0, 0
-    for index, record in enumerate(records):
-        record_size = len(record.key or b"") + len(record.value or b"")
-        if index > start and (index - start >= records_max or size + record_size > bytes_max):
-            yield records[start:index]
-            start, size = index, 0
-        size += record_size
-    if start < len(records):
-        yield records[start:]
+def transactions(
+    found: Mapping[TopicPartition, Sequence[Record]], records_max: int, bytes_max: int
+) -> Iterator[dict[TopicPartition, list[Record]]]:
+    """Cut records into pieces for one transaction each: of one topic, of at most so many records and bytes.
+
+    A larger record is a piece by itself. Dead letters come first: progress names those before it, and readers wait
+    until both are there.
+    """
+    for topic in (DEAD_LETTERS.name, UPDATES.name):
+        piece: dict[TopicPartition, list[Record]] = {}
+        number = size = 0
+        for place, records in found.items():
+            for record in records if place.topic == topic else ():
+                record_size = len(record.key or b"") + len(record.value or b"")
+                if number and (number == records_max or size + record_size > bytes_max):
+                    yield piece
+                    piece, number, size = {}, 0, 0
+                piece.setdefault(place, []).append(record)
+                number, size = number + 1, size + record_size
+        if piece:
+            yield piece

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from readers.metrics import ReaderMetrics
-from readers.snapshots import QUESTIONS_MAX, Snapshots, open_engine
+from readers.snapshots import QUESTIONS_MAX, QuestionAbout, Snapshots, open_engine
 from tests.readers.conftest import settings_for
 from tests.readers.stored import Stored
 
@@ -80,6 +80,44 @@ def test_a_statement_that_fails_spoils_no_other_question(snapshots: Snapshots) -
     assert (first, third) == (1, 1)
     assert isinstance(second, SQLAlchemyError)
     assert isinstance(fourth, SQLAlchemyError)
+
+
+def test_questions_about_things_of_a_kind_look_them_up_together(snapshots: Snapshots) -> None:
+    """Once for each snapshot; each is told its own, and what is wrong with one is not the others'."""
+    looked_up: list[list[str]] = []
+
+    def find(_: Connection, names: Sequence[str]) -> dict[str, int]:
+        looked_up.append(list(names))
+        return {name: len(name) for name in names if name != "unknown"}
+
+    def tell(_: Connection, name: str, found: int | None) -> str:
+        if found is None:
+            raise UnanswerableError
+        return f"{name} {found}"
+
+    names = ["one", "three", "unknown", "one"]
+    about = [QuestionAbout(find, tell, name) for name in names]
+    first, second, third, fourth, other = _ask_all(snapshots, [*about, lambda _: "another"])
+    assert (first, second, fourth, other) == ("one 3", "three 5", "one 3", "another")
+    assert isinstance(third, UnanswerableError)
+    assert looked_up == [names]
+
+
+def test_a_lookup_that_fails_fails_those_who_asked_for_it(snapshots: Snapshots) -> None:
+    """Beside them everybody is answered."""
+
+    def find(connection: Connection, _: Sequence[str]) -> dict[str, int]:
+        connection.execute(text("SELECT nothing FROM nowhere"))
+        return {}
+
+    def tell(_: Connection, name: str, __: int | None) -> str:
+        return name
+
+    about = QuestionAbout(find, tell, "one")
+    first, second, third, fourth = _ask_all(snapshots, [about, lambda _: 2, about, lambda _: 4])
+    assert (second, fourth) == (2, 4)
+    assert isinstance(first, SQLAlchemyError)
+    assert isinstance(third, SQLAlchemyError)
 
 
 def test_a_slow_question_holds_up_nobody_who_asks_after_it(snapshots: Snapshots) -> None:

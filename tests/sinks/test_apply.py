@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 
+from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Entry, Update, encoder
 from sinks import positions
 from sinks.apply import apply
-from sinks.bulk import STAGED_ROWS_MIN
+from sinks.bulk import COPIED_ROWS_MIN
 from sinks.database import writing_engine
 from sinks.errors import OtherLogError, OtherTopicError, StalePositionError, UnreadableUpdateError
 from sinks.positions import TopicPartition
@@ -25,6 +26,7 @@ from tests.sinks.stories import (
     TOPIC_IDS,
     Fact,
     FakePartition,
+    FakeRecord,
     Story,
     assert_rows_tell,
     empty,
@@ -216,6 +218,49 @@ def test_a_stale_sink_writes_nothing(engine: Engine) -> None:
     assert everything(engine) == before
 
 
+def _of_two_partitions(engine: Engine) -> tuple[list[Story], list[FakePartition]]:
+    """Return the stories of two campaigns, each half told and stored, the rest said."""
+    stories = [story(f"film-{number}", partition=number) for number in range(2)]
+    topics = [FakePartition(partition=number) for number in range(2)]
+    for told, topic in zip(stories, topics, strict=True):
+        topic.say(told.update(0, 3), progress(4, partition=told.partition))
+        topic.drain(engine)
+        topic.say(told.update(3, len(told.lines)), progress(20, partition=told.partition))
+    return stories, topics
+
+
+def test_partitions_share_a_transaction(engine: Engine) -> None:
+    """One commit stores what several partitions said, and moves the position of each; their order does not matter."""
+    stories, topics = _of_two_partitions(engine)
+    outcome = apply(engine, *[topic.batch(engine) for topic in reversed(topics)])
+    assert outcome.updates_applied == len(stories)
+    for told, topic in zip(stories, topics, strict=True):
+        assert_rows_tell(engine, told, len(told.lines))
+        assert topic.position(engine) == len(topic.records)
+    assert {row["log_next_offset"] for row in rows(engine, "sink_positions")} == {20}
+
+
+def test_a_batch_that_another_sink_has_applied_takes_its_whole_transaction_back(engine: Engine) -> None:
+    """Nothing of the partitions beside it is written either: each is read again from where the database is."""
+    _, topics = _of_two_partitions(engine)
+    batches = [topic.batch(engine) for topic in topics]
+    topics[1].drain(engine)
+    before = everything(engine), rows(engine, "sink_positions")
+    with pytest.raises(StalePositionError, match="partition 1"):
+        apply(engine, *batches)
+    assert (everything(engine), rows(engine, "sink_positions")) == before
+
+
+def test_what_does_not_go_together_is_no_transaction(engine: Engine) -> None:
+    """Two batches of one partition, two topics, a topic that nobody knows, and no batch at all."""
+    record = FakeRecord(0, b"")
+    one, letters, other = (Batch(name, 0, 0, [record]) for name in (UPDATES.name, DEAD_LETTERS.name, "other"))
+    apart = Batch(DEAD_LETTERS.name, 1, 0, [record])
+    for batches in ((one, one), (one, apart), (other,), (), (one, letters), (Batch(UPDATES.name, 0, 1, [record]),)):
+        with pytest.raises(ValueError, match=r"batch|topic"):
+            apply(engine, *batches)
+
+
 def test_two_sinks_that_apply_the_same_at_once_apply_it_once(migrated_url: str) -> None:
     """Whatever the order in which they get the lock, one wins each batch and the other finds the position moved."""
     told, topic = story(facts=30), FakePartition()
@@ -284,7 +329,7 @@ def test_a_crash_between_any_two_statements_leaves_nothing_half_done(engine: Eng
             except CrashError:
                 assert (everything(engine), rows(engine, "sink_positions")) == before
                 continue
-        assert len(seen) >= 6  # COPY goes around SQLAlchemy and is not among them: see the next test
+        assert len(seen) >= 6
         break
     else:
         pytest.fail("the transaction has more statements than expected")
@@ -391,7 +436,7 @@ def test_a_new_partition_begins_at_offset_0_once(engine: Engine) -> None:
 
 def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
     """The bulk path of rows that are replaced: new ones and changed ones in one transaction, twice."""
-    pledges = STAGED_ROWS_MIN + 20
+    pledges = COPIED_ROWS_MIN + 20
     told = Story(
         "les-anges",
         [Fact(number, number % 4, 100, 0) for number in range(pledges)]
@@ -414,8 +459,12 @@ def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
     }
 
 
-def test_bulk_rows_go_through_copy_on_postgresql(engine: Engine) -> None:
-    """The same rows stand on both databases, whatever the way in: nothing, text and moments included."""
+@pytest.mark.parametrize("copied_rows_min", [1, 2])
+def test_the_same_rows_stand_whatever_the_way_in(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, copied_rows_min: int
+) -> None:
+    """On both databases, by COPY and as a document: nothing, text and moments included."""
+    monkeypatch.setattr("sinks.bulk.COPIED_ROWS_MIN", copied_rows_min)
     update: Update = story().update(0, 1)
     entry: Entry = update.entries[0]
     topic = FakePartition()

@@ -123,11 +123,11 @@ def test_what_was_polled_beside_a_failed_batch_is_read_again(
     stories = [story(f"film-{number}", partition=number) for number in range(PARTITIONS_EMBEDDED)]
     failures: list[int] = []
 
-    def apply_or_fail(engine: Engine, batch: Batch) -> Outcome:
+    def apply_or_fail(engine: Engine, *batches: Batch) -> Outcome:
         if len(failures) < 3:
-            failures.append(batch.partition)
-            raise StalePositionError(batch.topic, batch.partition, batch.position)
-        return apply(engine, batch)
+            failures.append(batches[0].partition)
+            raise StalePositionError(batches[0].topic, batches[0].partition, batches[0].position)
+        return apply(engine, *batches)
 
     monkeypatch.setattr("sinks.process.apply", apply_or_fail)
     say(topics, *[told.update(0, 3) for told in stories])

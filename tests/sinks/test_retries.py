@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks.database import is_transient
-from sinks.process import pieces
+from sinks.positions import TopicPartition
+from sinks.process import transactions
 from sinks.retries import Retries
 from tests.sinks.stories import FakeRecord
 
@@ -86,8 +88,18 @@ def test_only_what_may_pass_is_tried_again(error: Exception, *, transient: bool)
 
 def test_transactions_are_bounded_by_records_and_by_bytes() -> None:
     """One record above the bound is a transaction by itself: it must be taken some time."""
+    place = TopicPartition(UPDATES.name, 0)
     records = [FakeRecord(offset, b"x" * size) for offset, size in enumerate((10, 10, 10, 500, 10, 10))]
-    cut = list(pieces(records, 2, 100))
-    assert [len(piece) for piece in cut] == [2, 1, 1, 2]
-    assert [record for piece in cut for record in piece] == records
-    assert list(pieces([], 2, 100)) == []
+    cut = list(transactions({place: records}, 2, 100))
+    assert [len(taken[place]) for taken in cut] == [2, 1, 1, 2]
+    assert [record for taken in cut for record in taken[place]] == records
+    assert list(transactions({}, 2, 100)) == []
+
+
+def test_partitions_share_transactions_and_topics_do_not() -> None:
+    """Dead letters go first, since progress tells that those before it are stored."""
+    updates = [TopicPartition(UPDATES.name, partition) for partition in range(3)]
+    letters = TopicPartition(DEAD_LETTERS.name, 0)
+    found = {place: [FakeRecord(offset, b"x") for offset in range(2)] for place in (*updates, letters)}
+    cut = [{place: len(records) for place, records in taken.items()} for taken in transactions(found, 3, 100)]
+    assert cut == [{letters: 2}, {updates[0]: 2, updates[1]: 1}, {updates[1]: 1, updates[2]: 2}]

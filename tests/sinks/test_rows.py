@@ -10,7 +10,7 @@ from schemas import tables
 from schemas.events import StretchGoal
 from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Terms, Totals, Update
 from sinks import rows
-from sinks.bulk import STAGED_ROWS_MIN, Values, append, upsert
+from sinks.bulk import COPIED_ROWS_MIN, Values, append, upsert
 from tests.sinks.stories import rows as rows_in
 
 MOMENT: Final = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -160,11 +160,11 @@ def test_every_value_stands_under_its_columns_name(table: Table, row: Values, to
 @EACH
 def test_what_is_written_is_read_again(engine: Engine, table: Table, row: Values, told: dict[str, Any]) -> None:
     """By the way of few rows and by that of many: times in UTC, days, truth values, lists and nothing at all."""
-    for copies in (1, STAGED_ROWS_MIN):
+    for copies in (1, COPIED_ROWS_MIN):
         with engine.begin() as connection:
             upsert(connection, table, [row] if copies == 1 else [row, *_others(table, row, copies)])
         assert told in rows_in(engine, table.name)
-    assert len(rows_in(engine, table.name)) == 1 + STAGED_ROWS_MIN
+    assert len(rows_in(engine, table.name)) == 1 + COPIED_ROWS_MIN
 
 
 @EACH
