@@ -1,6 +1,5 @@
 """Takes down what events change in one campaign, entry by entry."""
 
-import math
 from datetime import date
 from typing import Final
 
@@ -15,6 +14,7 @@ _ENTRY_BYTES: Final = 480
 _PLEDGE_BYTES: Final = 480
 _MILESTONE_BYTES: Final = 480
 _CHARACTER_BYTES: Final = 6
+_NEVER: Final = 1 << 62
 
 
 class Changes:
@@ -38,7 +38,7 @@ class Changes:
         "terms_changed",
     )
 
-    def __init__(self, campaign: Campaign, cut_bytes: float = math.inf) -> None:
+    def __init__(self, campaign: Campaign, cut_bytes: int = _NEVER) -> None:
         self.campaign = campaign
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
