@@ -36,8 +36,10 @@ class Fault:
 @contextmanager
 def _no_exporter(scene: Scene) -> Iterator[None]:
     scene.processes["exporter"].kill()
-    yield
-    scene.start("exporter")
+    try:
+        yield
+    finally:
+        scene.start("exporter")
 
 
 @contextmanager
@@ -64,8 +66,10 @@ def _locked_positions(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _no_database(scene: Scene) -> Iterator[None]:
     scene.postgresql.stop()
-    yield
-    scene.postgresql.start()
+    try:
+        yield
+    finally:
+        scene.postgresql.start()
 
 
 @contextmanager
@@ -74,9 +78,11 @@ def _no_room_for_checkpoints(scene: Scene) -> Iterator[None]:
     aside = scene.checkpoints.with_name("checkpoints-aside")
     scene.checkpoints.rename(aside)
     scene.checkpoints.touch()
-    yield
-    scene.checkpoints.unlink()
-    aside.rename(scene.checkpoints)
+    try:
+        yield
+    finally:
+        scene.checkpoints.unlink()
+        aside.rename(scene.checkpoints)
 
 
 @contextmanager
@@ -89,17 +95,21 @@ def _older_row(scene: Scene) -> Iterator[None]:
     with scene.engine.begin() as connection:
         connection.execute(earlier.values(position_offset=totals.position_offset - 1))
     scene.send(captured(campaign_id=GAP, capture_id="after-the-gap"))
-    yield
-    scene.command("rebuild", "--campaign", GAP)
+    try:
+        yield
+    finally:
+        scene.command("rebuild", "--campaign", GAP)
 
 
 @contextmanager
 def _refused_event(scene: Scene) -> Iterator[None]:
     scene.send(captured(capture_id="in-dollars", currency="USD"))
-    yield
-    letters = [json.loads(line) for line in scene.command("dead-letters", "list", "--json").splitlines()]
-    ids = [str(letter["dead_letter_id"]) for letter in letters]
-    scene.command("dead-letters", "drop", *ids, "--why", "sent by a test")
+    try:
+        yield
+    finally:
+        letters = [json.loads(line) for line in scene.command("dead-letters", "list", "--json").splitlines()]
+        ids = [str(letter["dead_letter_id"]) for letter in letters]
+        scene.command("dead-letters", "drop", *ids, "--why", "sent by a test")
 
 
 FAULTS: Final = (
