@@ -18,7 +18,9 @@ import cercles.leash
 from cercles.ports import LOOPBACK, free_ports
 from tests.monitoring.files import PROMETHEUS, RULE_FILES, read_yaml
 
-SCRAPE_INTERVAL: Final = "500ms"
+INTERVAL: Final = "500ms"
+"""Between two scrapes, and between two looks at the rules."""
+
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 10.0
 
@@ -55,7 +57,7 @@ class Prometheus:
 def render(directory: Path, ports: Mapping[str, int]) -> None:
     """Write the configuration with the jobs at these ports of loopback, and the rules with seconds for minutes."""
     config = read_yaml(PROMETHEUS / "prometheus.yml")
-    config["global"] = {f"{what}_{kind}": SCRAPE_INTERVAL for what, kind in _TIMES}
+    config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), INTERVAL)
     config["scrape_configs"] = [
         {"job_name": job["job_name"], "static_configs": [{"targets": [f"{LOOPBACK}:{ports[job['job_name']]}"]}]}
         for job in config["scrape_configs"]
@@ -69,16 +71,14 @@ def render(directory: Path, ports: Mapping[str, int]) -> None:
         (directory / "rules" / path.name).write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-_TIMES: Final = (("scrape", "interval"), ("scrape", "timeout"), ("evaluation", "interval"))
-
-
 def _quick(rule: Mapping[str, Any]) -> dict[str, Any]:
     quick = dict(rule)
     for key in {"expr", "for"} & rule.keys():
         quick[key] = re.sub(r"\b(\d+)m\b", r"\1s", rule[key])
-    before, after = SHORTER.get(rule.get("alert", ""), ("", ""))
-    assert before in quick["expr"]
-    quick["expr"] = quick["expr"].replace(before, after) if before else quick["expr"]
+    if rule.get("alert") in SHORTER:
+        before, after = SHORTER[rule["alert"]]
+        assert before in quick["expr"]
+        quick["expr"] = quick["expr"].replace(before, after)
     return quick
 
 

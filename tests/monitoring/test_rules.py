@@ -32,6 +32,9 @@ from tests.project.documents import ROOT
 
 UNIT_TESTS: Final = read_yaml(PROMETHEUS / "tests" / "alerts.yml")
 ALERTS: Final = alerts()
+SCALED: Final = {"worker", "sink"}
+"""Of these there may be several (tests/project/test_compose.py)."""
+
 PARTS: Final = ("**Means:**", "**Hurts:**", "**Look", "**Over when:**")
 OF_EVERY_PROCESS: Final = {
     "cercles_process_stalled_seconds",  # cercles/stall_watch.py
@@ -122,8 +125,7 @@ def test_every_service_is_scraped_where_compose_puts_it() -> None:
         as_many_as_there_are = {
             "dns_sd_configs": [{"names": [name], "type": "A", "port": port, "refresh_interval": "15s"}]
         }
-        is_scaled = not services[name].get("ports") and name != "clock"
-        assert jobs[name] == {"job_name": name} | (as_many_as_there_are if is_scaled else at_once)
+        assert jobs[name] == {"job_name": name} | (as_many_as_there_are if name in SCALED else at_once)
     exporter = services["exporter"]["environment"]["CERCLES_EXPORTER_PORT"]
     assert jobs["campaigns"]["static_configs"] == [{"targets": [f"exporter:{exporter}"]}]
 
