@@ -12,7 +12,7 @@ VENV := .venv/bin
 ARGS ?=
 
 .PHONY: help demo up test bench faults coverage check lock clean format environment environment-dev
-.PHONY: check-style check-types check-imports check-schemas check-reference
+.PHONY: check-style check-types check-imports check-schemas check-reference check-alerts
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -40,7 +40,7 @@ coverage: environment-dev ## Check that the ledger's example tests reach every b
 mutants: environment-dev ## Change the ledger in 2,000 small ways and check that its example tests notice each one
 	@sh ops/mutants.sh $(ARGS)
 
-check: check-style check-types check-imports check-schemas check-reference ## Run everything that needs no test run: linters, types, layering, generated files
+check: check-style check-types check-imports check-schemas check-reference check-alerts ## Run everything that needs no test run: linters, types, layering, generated files, alerts
 
 format: environment-dev ## Format the code and mend what the linter can mend
 	@$(VENV)/python -m ruff format .
@@ -75,3 +75,6 @@ check-schemas: environment-dev
 
 check-reference: environment-dev
 	@$(VENV)/python -m cercles.reference --check
+
+check-alerts:
+	@sh ops/check_alerts.sh

@@ -34,6 +34,12 @@ def kafka_bootstrap(kafka_broker: EmbeddedKafka) -> str:
 @pytest.fixture
 def topics(kafka_bootstrap: str) -> str:
     """The three topics, empty, and no consumer groups: what a test before has left is deleted. Gives the address."""
+    make_topics(kafka_bootstrap)
+    return kafka_bootstrap
+
+
+def make_topics(kafka_bootstrap: str) -> None:
+    """Make the three topics, empty; those that are there are deleted first."""
     with closing(KafkaAdminClient(bootstrap_servers=kafka_bootstrap)) as admin:
         wanted = {topic.name for topic in TOPICS}
         present = wanted & set(admin.list_topics())
@@ -44,7 +50,6 @@ def topics(kafka_bootstrap: str) -> str:
             [NewTopic(topic.name, PARTITIONS_EMBEDDED, 1, topic_configs=topic.config) for topic in TOPICS]
         )
         wait_until(lambda: wanted <= set(admin.list_topics()), "the topics exist")
-    return kafka_bootstrap
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ This page is written by `python -m cercles.reference` from the metrics themselve
 a bounded set of values. A histogram has the series `…_bucket`, `…_sum` and `…_count`.
 
 Every process serves its own metrics at `/metrics` of its operations address (`CERCLES_OPERATIONS_HOST` and
-`CERCLES_OPERATIONS_PORT`), together with those of the Python process (`process_…`, `python_…`).
+`CERCLES_OPERATIONS_PORT`), together with those of the Python process (`process_…`, `python_…`) and with
+`cercles_process_stalled_seconds`, a gauge of the time without progress although there is something to do
+([what that is](../runbook-stalls.md)). [ops/runbook.md](../../ops/runbook.md) has the alerts.
 """
 CAMPAIGNS: Final = """\
 ## The campaigns

@@ -52,9 +52,9 @@ def test_file_follows_the_compose_specification() -> None:
 
 
 def test_every_process_and_one_shot_is_there() -> None:
-    """Kafka, PostgreSQL, and every process of ours."""
+    """Kafka, PostgreSQL, every process of ours, and who watches them."""
     assert sorted([*PROCESSES, *ONE_SHOTS]) == OURS
-    assert SERVICES.keys() == {*OURS, "kafka", "database"}
+    assert SERVICES.keys() == {*OURS, "kafka", "database", "prometheus", "grafana"}
     assert SERVICES["database"]["image"].startswith("postgres:18.")
 
 
@@ -106,6 +106,8 @@ def test_ports_are_published_on_loopback_only(name: str) -> None:
     for port in SERVICES[name].get("ports", []):
         address, _, target = port.split(":")
         assert address == "127.0.0.1"
+        if name not in OURS:
+            continue
         assert target == SERVICES[name]["environment"][f"CERCLES_{name.upper()}_PORT"]
         assert SERVICES[name]["environment"][f"CERCLES_{name.upper()}_HOST"] == "0.0.0.0"  # noqa: S104 - in its container
 
@@ -147,6 +149,26 @@ def test_who_uses_a_server_waits_for_it(name: str) -> None:
 def test_worker_and_sink_can_be_scaled(name: str) -> None:
     """`--scale` needs a service without a name or a port of its own."""
     assert not {"container_name", "ports"} & SERVICES[name].keys()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_images_are_of_one_version(name: str) -> None:
+    """What runs tomorrow is what ran today."""
+    assert re.fullmatch(r"\S+:v?\d+\.\d+\S*", SERVICES[name]["image"])
+
+
+def test_files_that_are_put_into_containers_exist_and_are_used() -> None:
+    """Prometheus and Grafana find their files, and no file is forgotten."""
+    files = {name: ROOT / config["file"] for name, config in COMPOSE["configs"].items()}
+    assert [name for name, path in files.items() if not path.is_file()] == []
+    used = [config["source"] for service in SERVICES.values() for config in service.get("configs", [])]
+    assert sorted(used) == sorted(files)
+    wanted = [
+        *ROOT.glob("ops/prometheus/*.yml"),
+        *ROOT.glob("ops/prometheus/rules/*"),
+        *ROOT.glob("ops/grafana/**/*.*"),
+    ]
+    assert sorted(files.values()) == sorted(wanted)
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
