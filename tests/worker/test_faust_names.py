@@ -4,15 +4,17 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from importlib import metadata
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
+from aiokafka import AIOKafkaConsumer
 from faust.transport import by_url
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 
-from stream_processors.shell.transport import BatchConsumer, BatchTransport
+from stream_processors.shell.transport import BatchConsumer, BatchConsumerThread, BatchTransport
 
 
 def test_the_version_is_the_one_whose_source_was_read() -> None:
@@ -33,6 +35,8 @@ def test_the_version_is_the_one_whose_source_was_read() -> None:
         (Consumer._filter_tps_with_pending_acks, ["self", "topics"]),
         (Consumer._should_commit, ["self", "tp", "offset"]),
         (ThreadDelegateConsumer._commit, ["self", "offsets"]),
+        (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
     ],
 )
 def test_a_method_that_is_overridden_or_called_takes_what_it_took(
@@ -59,6 +63,17 @@ def test_every_private_attribute_in_use_exists() -> None:
     initial = inspect.getsource(Consumer.__init__) + inspect.getsource(Consumer._reset_state)
     for attribute in ("_acked", "_buffered_partitions", "flow_active", "suspend_flow"):
         assert f"self.{attribute} = " in initial or f"self.{attribute}." in initial, attribute
+
+
+def test_a_broker_holds_no_fetch_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that Faust gives aiokafka is replaced before anything is made of it."""
+    made = SimpleNamespace(_fetch_max_wait_ms=1500)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: made)
+    assert BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None) is made
+    assert made._fetch_max_wait_ms == 50
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
+    assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
+    assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
 
 
 def test_the_transport_is_found_by_its_scheme(loop: asyncio.AbstractEventLoop) -> None:
