@@ -7,6 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from producers.blocking import BlockingPublisher
 from producers.metrics import PublisherMetrics
 from producers.publishing import BrokerAwayError, Publisher
 from schemas.connections import KafkaConnection
@@ -17,9 +18,9 @@ _LOOK_SECONDS: Final = 0.05
 
 
 @contextmanager
-def publisher(connection: KafkaConnection, topic: Topic) -> Iterator[Publisher]:
+def publisher(connection: KafkaConnection, topic: Topic) -> Iterator[BlockingPublisher]:
     """Give a publisher that can write to the topic. Raises BrokerAwayError when it can't within a bounded time."""
-    publishing = Publisher(connection, [topic.name], PublisherMetrics(CollectorRegistry()))
+    publishing = BlockingPublisher(Publisher(connection, [topic.name], PublisherMetrics(CollectorRegistry())))
     publishing.start()
     try:
         deadline = time.monotonic() + CONNECT_SECONDS_MAX

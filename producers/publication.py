@@ -1,10 +1,9 @@
 """Records that are written together, and where each of them came to stand."""
 
-import threading
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -30,8 +29,10 @@ class Record(NamedTuple):
     @property
     def size_bytes(self) -> int:
         """Bytes of key, value and headers."""
-        headers = sum(len(name) + len(content) for name, content in self.headers)
-        return len(self.value) + len(self.key or b"") + headers
+        size = len(self.value) + len(self.key or b"")
+        for name, content in self.headers:
+            size += len(name) + len(content)
+        return size
 
 
 class BrokerAwayError(Exception):
@@ -45,51 +46,35 @@ class TooMuchInFlightError(BrokerAwayError):
 
 
 class Publication:
-    """Records handed over together, until each has been acknowledged or has failed."""
+    """Records handed over together, until each has been acknowledged or dropped. It belongs to one event loop."""
 
-    def __init__(
-        self,
-        records: Sequence[Record],
-        when_done: Callable[["Publication"], None],
-        when_failed: Callable[["Publication", BaseException], None],
-    ) -> None:
+    def __init__(self, records: Sequence[Record], when_settled: Callable[["Publication"], None]) -> None:
         self.records = records
         self.size_bytes = sum(record.size_bytes for record in records)
         self.began_at = time.monotonic()
         self.failed = False
-        self.abandoned = False
-        self.future: Future[list[Position]] = Future()
-        self.future.set_running_or_notify_cancel()
+        self.future: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
+        """Done as soon as it is known how it ends, or that nobody waits any more: what is still queued is dropped."""
         self._positions: list[Position] = [Position(-1, -1)] * len(records)
         self._left = len(records)
-        self._lock = threading.Lock()  # the lane and the sender's thread both report
-        self._when_done = when_done
-        self._when_failed = when_failed
+        self._when_settled = when_settled
 
-    def acknowledge(self, index: int, metadata: Any) -> None:
-        if metadata.offset < 0:
-            # The broker had it already and no longer knows where.
-            self.fail(LookupError("the broker did not say where the record stands"))
-            return
-        self._positions[index] = Position(metadata.partition, metadata.offset)
-        self._settle(1)
+    def acknowledge(self, index: int, position: Position) -> None:
+        """Note where the record of that number stands."""
+        self._positions[index] = position
+        self._settle()
 
     def fail(self, error: BaseException) -> None:
-        self._settle(1, error)
-
-    def fail_from(self, index: int, error: BaseException) -> None:
-        self._settle(len(self.records) - index, error)
-
-    def _settle(self, records: int, error: BaseException | None = None) -> None:
-        with self._lock:
-            self._left -= records
-            done = self._left == 0
-            first_failure = error is not None and not self.failed
-            self.failed = self.failed or first_failure
-        if done:
-            self._when_done(self)
-        if first_failure and error is not None:
-            self._when_failed(self, error)
+        """Note that one of the records was not written, or not for certain."""
+        self.failed = True
+        if not self.future.done():
             self.future.set_exception(BrokerAwayError(f"the broker did not take the records: {type(error).__name__}"))
-        elif done and not self.failed:
+        self._settle()
+
+    def _settle(self) -> None:
+        self._left -= 1
+        if self._left:
+            return
+        self._when_settled(self)
+        if not self.future.done():
             self.future.set_result(self._positions)

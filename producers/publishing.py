@@ -1,24 +1,24 @@
 """Writes records to Kafka and says where they stand, once every broker that must have them has them.
 
-    publish() ──▶ lane, the thread that owns the producer ──▶ the producer's sender thread ──▶ brokers
-        ▲                                                            │
-        └────────────────────── acknowledgements ────────────────────┘
+    publish() ──▶ a queue for each partition ──▶ record batches ──▶ the producer's task ──▶ brokers
+        ▲                                                                      │
+        └────────────────────────── acknowledgements ──────────────────────────┘
 
-kafka-python 3.0 has no bound on what it buffers: here more than `events_max` or `bytes_max` in flight is refused at
-once, until what is in flight has been acknowledged or dropped.
+All of it in one event loop. More than `events_max` or `bytes_max` in flight is refused at once, until what is in
+flight has been acknowledged or dropped.
 """
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import structlog
 
-from producers.lane import Lane
+from producers.lane import END_SECONDS_MAX, Lane
 from producers.metrics import PublisherMetrics
 from producers.publication import BrokerAwayError, Position, Publication, Record, TooMuchInFlightError
 from producers.settings import PUBLISH_SECONDS_MAX
@@ -62,7 +62,7 @@ class PublishingBounds:
 
 
 class Publisher:
-    """Writes to the topics named. `start` it before use and `close` it afterwards; call `publish` from any thread."""
+    """Writes to the topics named, within the event loop that enters it. Who has none takes a `BlockingPublisher`."""
 
     def __init__(
         self,
@@ -73,22 +73,31 @@ class Publisher:
     ) -> None:
         self._metrics = metrics
         self._bounds = bounds or PublishingBounds()
-        self._lock = threading.Lock()
         self._events_in_flight = 0
         self._bytes_in_flight = 0
         self._number = 0
         self._numbers: dict[Publication, int] = {}
         metrics.in_flight_events.set_function(lambda: self._events_in_flight)
         metrics.in_flight_bytes.set_function(lambda: self._bytes_in_flight)
+        self._events = {topic: metrics.events.labels(topic) for topic in topics}
         self._lane = Lane(connection, topics, self._bounds.seconds_max, metrics.connections)
+        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def __aenter__(self) -> Self:
         """Begin to connect, in the background: a gateway starts without its broker, too."""
-        self._lane.start()
+        self._task = asyncio.create_task(self._lane.run())
+        return self
 
-    def close(self) -> None:
-        """Write what is queued, for as long as a publication may take at most, and end."""
-        self._lane.close()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wait for what is under way, for as long as a publication may take at most, and end."""
+        waiting = [publication.future for publication in self._numbers]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._bounds.seconds_max)
+        self._lane.stop()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=END_SECONDS_MAX)
 
     def not_ready(self) -> str | None:
         """Return why nothing can be written just now, or None."""
@@ -98,12 +107,11 @@ class Publisher:
         """Return what must move on, by name: the lane with its turns, and the oldest publication with its number.
 
         An outage of the brokers stops neither: the lane goes on asking for them, and publications fail at their
-        deadlines.
+        deadlines. Any thread may ask.
         """
-        with self._lock:
-            oldest = next(iter(self._numbers.values()), None)
         lane = {"publishing lane": self._lane.turns}
-        return lane if oldest is None else lane | {"oldest publication": oldest}
+        numbers = list(self._numbers.values())  # at once: the event loop may change them meanwhile
+        return lane | {"oldest publication": numbers[0]} if numbers else lane
 
     @property
     def in_flight(self) -> tuple[int, int]:
@@ -117,66 +125,42 @@ class Publisher:
         """
         if not records:
             return []
-        publication = self._accept(records)
+        publication = self._accepted(records)
         try:
             async with asyncio.timeout(self._bounds.seconds_max):
-                return await asyncio.wrap_future(publication.future)
+                return await publication.future
         except TimeoutError:
-            raise self._given_up(publication) from None
+            self._metrics.count_failure("timed_out")
+            raise BrokerAwayError(f"no acknowledgement within {self._bounds.seconds_max:g} s") from None
+        except BrokerAwayError as error:
+            self._metrics.count_failure("refused")
+            log.debug("publication_failed", error=str(error), events=len(records))
+            raise
 
-    def publish_and_wait(self, records: Sequence[Record]) -> list[Position]:
-        """Do what `publish` does, for a caller without an event loop: it blocks."""
-        if not records:
-            return []
-        publication = self._accept(records)
-        try:
-            return publication.future.result(self._bounds.seconds_max)
-        except TimeoutError:
-            raise self._given_up(publication) from None
-
-    def _accept(self, records: Sequence[Record]) -> Publication:
+    def _accepted(self, records: Sequence[Record]) -> Publication:
         if self._lane.away is not None:
             self._metrics.count_failure("away")
             raise BrokerAwayError(self._lane.away)
-        publication = Publication(records, self._done, self._failed)
-        with self._lock:
-            events = self._events_in_flight + len(records)
-            size = self._bytes_in_flight + publication.size_bytes
-            full = events > self._bounds.events_max or size > self._bounds.bytes_max
-            if not full:
-                self._events_in_flight, self._bytes_in_flight = events, size
-                self._number += 1
-                self._numbers[publication] = self._number
-        if full:
+        publication = Publication(records, self._settled)
+        events = self._events_in_flight + len(records)
+        size_bytes = self._bytes_in_flight + publication.size_bytes
+        if events > self._bounds.events_max or size_bytes > self._bounds.bytes_max:
             self._metrics.count_failure("full")
             raise TooMuchInFlightError("too many events wait for the broker already")
+        self._events_in_flight, self._bytes_in_flight = events, size_bytes
+        self._number += 1
+        self._numbers[publication] = self._number
         self._lane.put(publication)
         return publication
 
-    def _given_up(self, publication: Publication) -> BrokerAwayError:
-        publication.abandoned = True
-        self._metrics.count_failure("timed_out")
-        words = f"no acknowledgement within {self._bounds.seconds_max:g} s"
-        self._lane.doubt(publication, words)
-        return BrokerAwayError(words)
-
-    def _done(self, publication: Publication) -> None:
+    def _settled(self, publication: Publication) -> None:
         """Nothing of the publication is under way any more, whatever became of it."""
-        with self._lock:
-            self._events_in_flight -= len(publication.records)
-            self._bytes_in_flight -= publication.size_bytes
-            del self._numbers[publication]
+        self._events_in_flight -= len(publication.records)
+        self._bytes_in_flight -= publication.size_bytes
+        del self._numbers[publication]
         if publication.failed:
             return
-        self._lane.acknowledged()
+        self._lane.heard()
         self._metrics.seconds.observe(time.monotonic() - publication.began_at)
         for topic, events in Counter(record.topic for record in publication.records).items():
-            self._metrics.events.labels(topic).inc(events)
-
-    def _failed(self, publication: Publication, error: BaseException) -> None:
-        if publication.abandoned:
-            return
-        words = f"{type(error).__name__}: {error}"
-        log.debug("publication_failed", error=words, events=len(publication.records))
-        self._metrics.count_failure("refused")
-        self._lane.doubt(publication, words)
+            self._events[topic].inc(events)

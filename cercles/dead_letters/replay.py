@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from cercles.command_errors import AskedWronglyError
 from cercles.dead_letters.letters import Choice, Letter, LogPlace, highest_id, in_order, resolve
-from producers.publishing import Publisher, Record
+from producers.blocking import BlockingPublisher
+from producers.publishing import Record
 from schemas.topics import DEAD_LETTERS, LOG
 
 WEBHOOK_REASONS: Final = frozenset({"unreadable_webhook", "unmappable_payment"})
@@ -72,7 +73,7 @@ def check_named(letters: Sequence[Letter], ids: Sequence[int]) -> None:
 
 
 def replay(
-    engine: Engine, publisher: Publisher, choice: Choice, shown: Callable[[Replayed], None]
+    engine: Engine, publisher: BlockingPublisher, choice: Choice, shown: Callable[[Replayed], None]
 ) -> tuple[int, list[Letter]]:
     """Send the chosen letters to the log; return how many, and those that can't be sent.
 

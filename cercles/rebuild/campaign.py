@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Engine, Table, delete, select, text
 from cercles.command_errors import AskedWronglyError, NotDoneError
 from cercles.rebuild.folding import CampaignStory, Folding, decoded, in_pieces
 from cercles.topic_reader import TopicReader, partitioner
-from producers.publishing import Publisher, Record
+from producers.blocking import BlockingPublisher
+from producers.publishing import Record
 from schemas.tables import (
     campaign_totals,
     campaigns,
@@ -117,7 +118,7 @@ class CampaignRebuild:
             insert_new(connection, dead_letters, UNIQUE, self._story.letters)
         self.outcome.position = self._story.position
 
-    def say_again(self, publisher: Publisher) -> None:
+    def say_again(self, publisher: BlockingPublisher) -> None:
         """Write the campaign's updates to the topic of updates, and go on until nothing else was said in between.
 
         A follower with a gap has skipped what was said up to here; so the last word must reach at least as far.
@@ -167,7 +168,7 @@ class CampaignRebuild:
         self.outcome.entries += len(plan.entries)
         self.outcome.milestones += len(plan.milestones)
 
-    def _publish(self, publisher: Publisher, skip: int) -> int:
+    def _publish(self, publisher: BlockingPublisher, skip: int) -> int:
         """Say the updates but the first `skip`; return the offset after the last."""
         end = self._updates_end
         key = self.outcome.campaign_id.encode()

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
+from producers.blocking import BlockingPublisher
 from producers.clock.closing import Closing
 from producers.clock.deadlines import StoredDeadlines, deadlines_engine
 from producers.metrics import ClockMetrics
@@ -33,11 +34,13 @@ class ClockProcess:
         self.headway = Headway()
         self._settings = settings
         self._metrics = ClockMetrics(self.registry)
-        self._publisher = Publisher(
-            settings.kafka,
-            [LOG.name],
-            self._metrics.publisher,
-            PublishingBounds(seconds_max=settings.publish_seconds),
+        self._publisher = BlockingPublisher(
+            Publisher(
+                settings.kafka,
+                [LOG.name],
+                self._metrics.publisher,
+                PublishingBounds(seconds_max=settings.publish_seconds),
+            )
         )
         self._database_away: str | None = "the deadlines have not been read yet"
 

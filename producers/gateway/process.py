@@ -1,5 +1,6 @@
 """The gateway as a process: its publisher, its application and its server, from start to stop."""
 
+import asyncio
 import socket
 import threading
 
@@ -68,10 +69,12 @@ class GatewayProcess:
             stop,
             each_tick=lambda: self.headway.note(self._publisher.under_way()),
         )
-        self._publisher.start()
         log.info("gateway_listening", host=host, port=port, url=f"http://{host}:{port}")
         try:
-            self._server.run(sockets=[self._socket])
+            asyncio.run(self._serve(self._server, self._socket))
         finally:
-            self._publisher.close()
             self._socket.close()
+
+    async def _serve(self, server: Server, listening: socket.socket) -> None:
+        async with self._publisher:
+            await server.serve(sockets=[listening])

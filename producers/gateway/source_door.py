@@ -56,7 +56,8 @@ class SourceDoor:
         return post_events
 
     def _verify(self, request: Request[Any, Any, Any], source: str, body: bytes) -> None:
-        given = {name: request.headers.getall(name, []) for name in _SIGNATURE_HEADERS}
+        headers = request.headers
+        given = {name: headers.getall(name, []) for name in _SIGNATURE_HEADERS}
         if all(len(values) == 1 for values in given.values()):
             try:
                 text = body.decode()

@@ -1,4 +1,4 @@
-"""The lane with producers that misbehave in ways a broker can't be made to show: each is a small fake."""
+"""The lane with producers that misbehave in ways a broker can't be made to show: each is a small stub."""
 
 import asyncio
 import socket
@@ -10,14 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
-from kafka.future import Future
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from prometheus_client import CollectorRegistry
 
 from producers import lane
+from producers.blocking import BlockingPublisher
 from producers.lane import Lane
 from producers.metrics import PublisherMetrics
+from producers.packing import PartitionQueue
 from producers.publishing import BrokerAwayError, Publisher, PublishingBounds, Record
 from schemas.connections import KafkaConnection
 from schemas.headway import Headway
@@ -28,7 +30,7 @@ SECONDS_MAX = 0.4
 
 
 class ProducerStub:
-    """A producer that takes records and never says what became of them, until it is closed by force."""
+    """A producer that takes record batches of one partition and never says what became of them."""
 
     made = 0
 
@@ -36,39 +38,46 @@ class ProducerStub:
         assert options["enable_idempotence"] is True
         assert options["acks"] == "all"
         ProducerStub.made += 1
-        self.futures: list[Future] = []
-        self._sender = self
+        self.records: list[int] = []
+        self.client = SimpleNamespace(
+            cluster=SimpleNamespace(add_listener=lambda _: None, partitions_for_topic=lambda _: self.partitions()),
+            force_metadata_update=self.start,
+            close=self.start,
+        )
+        self._sender = SimpleNamespace(close=self.start)
+        self._message_accumulator = SimpleNamespace(fail_all=lambda _: None)
 
-    def partitions_for(self, _: str) -> set[int]:
+    def partitions(self) -> set[int]:
         """Return one partition."""
         return {0}
 
-    def send(self, *_: object, **__: object) -> Future:
-        """Take a record."""
-        self.futures.append(Future())
-        return self.futures[-1]
+    async def start(self) -> None:
+        """Have connected."""
 
-    def force_close(self) -> None:
-        """Drop what is held."""
-        for future in self.futures:
-            if not future.is_done:
-                future.failure(KafkaError("closed by force"))
-
-    def join(self, timeout: float) -> None:
-        """Have ended."""
-
-    def close(self, timeout: float) -> None:
+    async def stop(self) -> None:
         """Have closed."""
+
+    def create_batch(self) -> BatchBuilder:
+        """Return a real record batch."""
+        return BatchBuilder(lane.BATCH_BYTES_MAX, 0)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+        """Take a record batch, of so many records."""
+        assert (topic, partition) == ("topic", 0)
+        self.records.append(batch.record_count())
+        return asyncio.get_running_loop().create_future()
 
 
 class AnsweringProducer(ProducerStub):
-    """Acknowledges every record at that offset."""
+    """Acknowledges every record batch at that offset."""
 
     offset = 5
 
-    def send(self, *_: object, **__: object) -> Future:
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
         """Acknowledge at once."""
-        return super().send().success(SimpleNamespace(partition=0, offset=self.offset))
+        future = await super().send_batch(batch, topic, partition=partition)
+        future.set_result(SimpleNamespace(offset=self.offset))
+        return future
 
 
 class ForgetfulProducer(AnsweringProducer):
@@ -77,74 +86,78 @@ class ForgetfulProducer(AnsweringProducer):
     offset = -1
 
 
+class RefusedProducer(ProducerStub):
+    """Is told by the broker that it won't have the record batch."""
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+        """Fail at once."""
+        future = await super().send_batch(batch, topic, partition=partition)
+        future.set_exception(KafkaError("refused"))
+        return future
+
+
 class FaultyProducer(ProducerStub):
     """Has a bug."""
 
-    def partitions_for(self, _: str) -> set[int]:
+    def partitions(self) -> set[int]:
         """Fail in a way that nobody expects."""
         raise ZeroDivisionError("a bug")
-
-
-class SlowProducer(ProducerStub):
-    """Blocks in `send`, as the real one does while it waits for metadata."""
-
-    def send(self, *_: object, **__: object) -> Future:
-        """Take a record after more than a publication's time."""
-        time.sleep(SECONDS_MAX * 2)
-        return super().send()
 
 
 class StubbornProducer(AnsweringProducer):
     """Can't be closed in order."""
 
-    def close(self, timeout: float) -> None:  # noqa: ARG002 - a keyword of the real one
-        """Fail as the real one does."""
+    async def stop(self) -> None:
+        """Fail."""
         raise KafkaError("could not flush")
+
+
+class EndlessProducer(AnsweringProducer):
+    """Never has closed."""
+
+    async def stop(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
 
 
 @contextmanager
 def publisher_with(
-    producer: Callable[..., ProducerStub], monkeypatch: pytest.MonkeyPatch, registry: CollectorRegistry | None = None
-) -> Iterator[Publisher]:
+    producer: Callable[..., ProducerStub | AIOKafkaProducer],
+    monkeypatch: pytest.MonkeyPatch,
+    registry: CollectorRegistry | None = None,
+) -> Iterator[tuple[BlockingPublisher, Publisher]]:
+    """Run a publisher with such producers. Gives its face for threads, and itself to be looked at."""
     ProducerStub.made = 0
-    monkeypatch.setattr(lane, "KafkaProducer", producer)
+    monkeypatch.setattr(lane, "AIOKafkaProducer", producer)
     monkeypatch.setattr(lane, "RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(lane, "TURN_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(lane, "DISCARD_SECONDS_MAX", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as broker:
-        publisher = Publisher(
+        inner = Publisher(
             KafkaConnection(bootstrap_servers=f"127.0.0.1:{broker.getsockname()[1]}"),
             ["topic"],
             PublisherMetrics(registry or CollectorRegistry()),
             PublishingBounds(seconds_max=SECONDS_MAX),
         )
+        publisher = BlockingPublisher(inner)
         publisher.start()
         try:
-            yield publisher
+            yield publisher, inner
         finally:
             publisher.close()
 
 
-def publish_async(publisher: Publisher) -> None:
-    asyncio.run(publisher.publish([RECORD]))
-
-
-def publish_blocking(publisher: Publisher) -> None:
-    publisher.publish_and_wait([RECORD])
-
-
-@pytest.mark.parametrize("publish", [publish_async, publish_blocking])
-def test_a_producer_that_never_answers_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, publish: Callable[[Publisher], None]
-) -> None:
+def test_a_producer_that_never_answers_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline is the publisher's own; what the stuck producer holds is dropped, and another one is made."""
     registry = CollectorRegistry()
-    with publisher_with(ProducerStub, monkeypatch, registry) as publisher:
+    with publisher_with(ProducerStub, monkeypatch, registry) as (publisher, inner):
         wait_until(lambda: publisher.not_ready() is None)
         began = time.monotonic()
         with pytest.raises(BrokerAwayError):
-            publish(publisher)
+            publisher.publish_and_wait([RECORD])
         assert SECONDS_MAX * 0.9 < time.monotonic() - began < SECONDS_MAX + 1
         wait_until(lambda: ProducerStub.made == 2)
-        wait_until(lambda: publisher.in_flight == (0, 0))
+        wait_until(lambda: inner.in_flight == (0, 0))
     failures = {
         reason: registry.get_sample_value("cercles_publish_failures_total", {"reason": reason})
         for reason in ("timed_out", "refused")
@@ -154,48 +167,85 @@ def test_a_producer_that_never_answers_is_replaced(
 
 def test_what_queues_behind_a_stuck_producer_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was told 503 in the queue has sent nothing, and nothing is left in flight."""
-    made: list[SlowProducer] = []
+    made: list[ProducerStub] = []
 
-    def make(**options: Any) -> SlowProducer:
+    def make(**options: Any) -> ProducerStub:
+        made.append(ProducerStub(**options))
+        return made[-1]
+
+    with publisher_with(make, monkeypatch) as (publisher, inner):
+        wait_until(lambda: publisher.not_ready() is None)
+        first = publisher.submit([RECORD])
+        wait_until(lambda: made[0].records == [1])
+        second = publisher.submit([RECORD])
+        assert [type(one.exception()) for one in (first, second)] == [BrokerAwayError, BrokerAwayError]
+        wait_until(lambda: inner.in_flight == (0, 0))
+    assert sum(sum(producer.records) for producer in made) == 1
+
+
+def test_what_comes_while_a_record_batch_is_under_way_shares_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record batch of a partition at a time; nobody waits for company, and many share one acknowledgement."""
+    go_on = threading.Event()
+
+    class SlowProducer(AnsweringProducer):
+        async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+            answer = await super().send_batch(batch, topic, partition=partition)
+            await asyncio.to_thread(go_on.wait)
+            return answer
+
+    made: list[ProducerStub] = []
+
+    def make(**options: Any) -> ProducerStub:
         made.append(SlowProducer(**options))
         return made[-1]
 
-    async def two_at_once(publisher: Publisher) -> list[Any]:
-        return await asyncio.gather(*(publisher.publish([RECORD]) for _ in range(2)), return_exceptions=True)
-
-    with publisher_with(make, monkeypatch) as publisher:
+    with publisher_with(make, monkeypatch) as (publisher, inner):
         wait_until(lambda: publisher.not_ready() is None)
-        outcomes = asyncio.run(two_at_once(publisher))
-        assert [type(outcome) for outcome in outcomes] == [BrokerAwayError, BrokerAwayError]
-        wait_until(lambda: publisher.in_flight == (0, 0))
-    assert sum(len(producer.futures) for producer in made) == 1
+        futures = [publisher.submit([RECORD])]
+        wait_until(lambda: made[0].records == [1])
+        futures += [publisher.submit([RECORD, RECORD]) for _ in range(3)]
+        wait_until(lambda: inner.in_flight[0] == 7)
+        go_on.set()
+        offsets = [[position.offset for position in one.result()] for one in futures]
+        assert made[0].records == [1, 6]
+        assert offsets == [[5], [5, 6], [7, 8], [9, 10]]
+
+
+@pytest.mark.parametrize("producer", [RefusedProducer, ForgetfulProducer])
+def test_a_producer_is_trusted_until_its_first_failure(
+    monkeypatch: pytest.MonkeyPatch, producer: type[ProducerStub]
+) -> None:
+    """The numbers of its record batches have a gap then, which no broker lets pass: another one is made at once."""
+    with publisher_with(producer, monkeypatch) as (publisher, inner):
+        wait_until(lambda: publisher.not_ready() is None)
+        began = time.monotonic()
+        with pytest.raises(BrokerAwayError):
+            publisher.publish_and_wait([RECORD])
+        assert time.monotonic() - began < SECONDS_MAX
+        wait_until(lambda: ProducerStub.made == 2 and publisher.not_ready() is None)
+        assert inner.in_flight == (0, 0)
 
 
 def test_what_is_no_broker_is_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Something listens there, and does not speak Kafka."""
-    monkeypatch.setattr(lane, "BOOTSTRAP_SECONDS_MAX", 0.3)
-    with publisher_with(KafkaProducer, monkeypatch) as publisher:
+    monkeypatch.setattr(lane, "CONNECT_SECONDS_MAX", 0.3)
+    with publisher_with(AIOKafkaProducer, monkeypatch) as (publisher, _):
         wait_until(lambda: "no broker answers" in (publisher.not_ready() or ""))
-
-
-def test_an_acknowledgement_without_a_position_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is told a position that is not one; sending again is safe."""
-    with publisher_with(ForgetfulProducer, monkeypatch) as publisher:
-        wait_until(lambda: publisher.not_ready() is None)
-        with pytest.raises(BrokerAwayError):
-            publisher.publish_and_wait([RECORD])
 
 
 def test_an_unexpected_error_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lane never ends before the process."""
-    with publisher_with(FaultyProducer, monkeypatch) as publisher:
+    with publisher_with(FaultyProducer, monkeypatch) as (publisher, _):
         wait_until(lambda: ProducerStub.made >= 2)
         assert publisher.not_ready() is not None
 
 
-def test_a_producer_that_can_not_be_closed_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("producer", [StubbornProducer, EndlessProducer])
+def test_a_producer_that_can_not_be_closed_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, producer: type[ProducerStub]
+) -> None:
     """Stopping takes no longer for it."""
-    with publisher_with(StubbornProducer, monkeypatch) as publisher:
+    with publisher_with(producer, monkeypatch) as (publisher, _):
         wait_until(lambda: publisher.not_ready() is None)
         (position,) = publisher.publish_and_wait([RECORD])
         assert str(position) == "0:5"
@@ -204,26 +254,28 @@ def test_a_producer_that_can_not_be_closed_is_dropped(monkeypatch: pytest.Monkey
 
 
 def test_nothing_is_published_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed publisher refuses."""
-    with publisher_with(AnsweringProducer, monkeypatch) as publisher:
+    """A closed publisher refuses, and so does one that has not been started."""
+    with publisher_with(AnsweringProducer, monkeypatch) as (publisher, inner):
         wait_until(lambda: publisher.not_ready() is None)
         assert publisher.publish_and_wait([]) == []
-    with pytest.raises(BrokerAwayError):
-        publisher.publish_and_wait([RECORD])
+    for one in (publisher, BlockingPublisher(inner)):
+        with pytest.raises(BrokerAwayError):
+            one.publish_and_wait([RECORD])
+        one.close()
 
 
 class HangingProducer(ProducerStub):
-    """Never returns from `send`, until it is let go."""
+    """Blocks the event loop in `send_batch`, until it is let go."""
 
     go_on = threading.Event()
 
-    def send(self, *_: object, **__: object) -> Future:
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
         """Hang."""
         self.go_on.wait()
-        return super().send()
+        return await super().send_batch(batch, topic, partition=partition)
 
 
-def made_within(publisher: Publisher, seconds: float) -> bool:
+def made_within(publisher: BlockingPublisher, seconds: float) -> bool:
     """Note what is under way, again and again; return whether that was headway."""
     headway = Headway()
     headway.note(publisher.under_way())
@@ -236,7 +288,7 @@ def made_within(publisher: Publisher, seconds: float) -> bool:
 
 def test_an_idle_lane_makes_headway(monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks around at least every second."""
-    with publisher_with(AnsweringProducer, monkeypatch) as publisher:
+    with publisher_with(AnsweringProducer, monkeypatch) as (publisher, _):
         wait_until(lambda: publisher.not_ready() is None)
         assert made_within(publisher, 10)
         publisher.publish_and_wait([RECORD])
@@ -244,29 +296,29 @@ def test_an_idle_lane_makes_headway(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_lane_that_hangs_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Although everybody who waits is answered in time."""
+    """Whatever blocks the event loop blocks its turns."""
     HangingProducer.go_on.clear()
-    with publisher_with(HangingProducer, monkeypatch) as publisher:
+    with publisher_with(HangingProducer, monkeypatch) as (publisher, _):
         wait_until(lambda: publisher.not_ready() is None)
-        with pytest.raises(BrokerAwayError):
-            publisher.publish_and_wait([RECORD])
-        assert publisher.under_way()["oldest publication"] == 1
+        future = publisher.submit([RECORD])
+        wait_until(lambda: publisher.under_way().get("oldest publication") == 1)
         assert not made_within(publisher, lane.TURN_SECONDS_MAX * 3)
         HangingProducer.go_on.set()
+        assert isinstance(future.exception(), BrokerAwayError)
         assert made_within(publisher, 10)
 
 
 def test_a_publication_that_is_never_settled_is_no_headway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Although the lane goes on, and later ones are settled."""
 
-    class LosingProducer(AnsweringProducer):
-        def send(self, *what: object, **_: object) -> Future:
-            return Future() if what[1] == b"lost" else super().send()
+    def make(**options: Any) -> ProducerStub:
+        return AnsweringProducer(**options) if ProducerStub.made else ProducerStub(**options)
 
-    with publisher_with(LosingProducer, monkeypatch) as publisher:
+    monkeypatch.setattr(PartitionQueue, "drop", lambda *_: None)
+    with publisher_with(make, monkeypatch) as (publisher, _):
         wait_until(lambda: publisher.not_ready() is None)
         with pytest.raises(BrokerAwayError):
-            publisher.publish_and_wait([Record("topic", b"key", b"lost")])
+            publisher.publish_and_wait([RECORD])
         wait_until(lambda: ProducerStub.made == 2 and publisher.not_ready() is None)
         publisher.publish_and_wait([RECORD])
         assert not made_within(publisher, lane.TURN_SECONDS_MAX * 3)
@@ -274,9 +326,13 @@ def test_a_publication_that_is_never_settled_is_no_headway(monkeypatch: pytest.M
 
 def test_an_outage_is_headway(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was in flight has failed at its deadline; the lane goes on asking for brokers."""
-    with publisher_with(ProducerStub, monkeypatch) as publisher:
+
+    async def out_of_reach(_: Lane) -> bool:
+        return False
+
+    with publisher_with(ProducerStub, monkeypatch) as (publisher, _):
         wait_until(lambda: publisher.not_ready() is None)
-        monkeypatch.setattr(Lane, "_within_reach", lambda _: False)
+        monkeypatch.setattr(Lane, "_within_reach", out_of_reach)
         with pytest.raises(BrokerAwayError):
             publisher.publish_and_wait([RECORD])
         wait_until(lambda: "within reach" in (publisher.not_ready() or ""))
@@ -284,15 +340,17 @@ def test_an_outage_is_headway(monkeypatch: pytest.MonkeyPatch) -> None:
         assert made_within(publisher, 10)
 
 
-def test_what_comes_just_as_the_brokers_go_away_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It passed the look at whether they are there, and is queued when nobody serves the queue any more."""
-    with publisher_with(AnsweringProducer, monkeypatch) as publisher:
+def test_a_stopping_publisher_finishes_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a publication's time: what was handed over before the end is acknowledged, and its caller is told."""
+
+    class LateProducer(ProducerStub):
+        async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+            future = await super().send_batch(batch, topic, partition=partition)
+            asyncio.get_running_loop().call_later(SECONDS_MAX / 4, future.set_result, SimpleNamespace(offset=7))
+            return future
+
+    with publisher_with(LateProducer, monkeypatch) as (publisher, inner):
         wait_until(lambda: publisher.not_ready() is None)
-        monkeypatch.setattr(Lane, "_within_reach", lambda _: False)
-        publisher._lane._suspect.set()
-        publisher._lane._queue.put(None)
-        wait_until(lambda: "within reach" in (publisher.not_ready() or ""))
-        publisher._lane.away = None
-        with pytest.raises(BrokerAwayError):
-            publisher.publish_and_wait([RECORD])
-        wait_until(lambda: publisher.in_flight == (0, 0))
+        future = publisher.submit([RECORD])
+        wait_until(lambda: inner.in_flight[0] == 1)
+    assert [str(position) for position in future.result(0)] == ["0:7"]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, NoReturn, cast
 
 import pytest
-from kafka import KafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from cercles.processes import ProcessName, make
 from cercles.running import run_process
@@ -33,13 +33,13 @@ def folding() -> None:
 
 
 def sending() -> None:
-    """The gateway's lane hangs with what it was about to send."""
-    _patch.setattr(KafkaProducer, "send", hang_for_ever)
+    """The gateway's event loop is blocked by what it was about to send."""
+    _patch.setattr(AIOKafkaProducer, "send_batch", hang_for_ever)
 
 
 def connecting() -> None:
     """The clock's lane never has a producer, nor hears that it can't have one."""
-    _patch.setattr(lane, "KafkaProducer", hang_for_ever)
+    _patch.setattr(lane, "AIOKafkaProducer", hang_for_ever)
 
 
 HANGING_IN: Final[dict[str, Callable[[], None]]] = {"worker": folding, "gateway": sending, "clock": connecting}

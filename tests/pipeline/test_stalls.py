@@ -147,7 +147,7 @@ def test_a_worker_whose_event_loop_is_blocked_ends(topics: str, tmp_path: Path) 
 
 @pytest.mark.timeout(120)
 def test_a_gateway_whose_lane_hangs_ends(topics: str, tmp_path: Path) -> None:
-    """It answered 503 in time, to everyone; but it would do so for ever."""
+    """It shares its event loop with all that answers: nobody is answered, until it is started again."""
     (port,) = free_ports(1)
     settings = {
         "CERCLES_KAFKA_BOOTSTRAP_SERVERS": topics,
@@ -161,13 +161,12 @@ def test_a_gateway_whose_lane_hangs_ends(topics: str, tmp_path: Path) -> None:
         gateway.until_ready()
         time.sleep(STALL_SECONDS_MAX + 2)
         assert gateway.answer("/readyz") == "ready\n", "without traffic nothing is to be done"
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            assert send(client, [captured()]).status_code == 503
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client, pytest.raises(httpx.ReadTimeout):
+            send(client, [captured()])
         gateway.until_it_says_so()
         log, last = gateway.ended()
     assert "in hang_for_ever" in log
     assert "no progress for" in last
-    assert "publishing lane at" in last
 
 
 @pytest.mark.timeout(120)

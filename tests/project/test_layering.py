@@ -17,7 +17,8 @@ LAYERS: Final = "Folders import only schemas; cercles imports all"
 SCAFFOLDING: Final = "Nothing of ours imports tests or tools"
 LEDGER: Final = "The ledger imports only what cannot reach outside"
 PURE: Final = "What the ledger imports does no input or output"
-FAUST: Final = "Faust and its Kafka client stay in stream_processors"
+FAUST: Final = "Faust stays in stream_processors"
+AIOKAFKA: Final = "Only what publishes in an event loop, and Faust, need aiokafka"
 READERS: Final = "Readers read rows, not topics"
 
 WRONG: Final = {
@@ -35,6 +36,7 @@ WRONG: Final = {
     "events -> os": ("schemas/events.py", "import os", PURE),
     "refusals -> settings of Kafka": ("stream_processors/refusals.py", "import schemas.connections", PURE),
     "producers -> faust": ("producers/settings.py", "import faust", FAUST),
+    "clock -> aiokafka": ("producers/clock/closing.py", "import aiokafka", AIOKAFKA),
     "readers -> kafka": ("readers/settings.py", "from kafka import KafkaConsumer", READERS),
 }
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, delete, select, update
 from cercles.publishing import publisher
 from cercles.rebuild.campaign import CampaignRebuild, Rebuilt, UnknownCampaignError
 from cercles.rebuild.folding import CampaignStory
-from producers.publishing import Publisher
+from producers.blocking import BlockingPublisher
 from schemas import tables
 from schemas.topics import UPDATES
 from schemas.updates import Position, Update, decoder
@@ -19,13 +19,13 @@ CAMPAIGN = "campaign-2"
 
 
 @pytest.fixture
-def publishing(stage: Stage) -> Iterator[Publisher]:
+def publishing(stage: Stage) -> Iterator[BlockingPublisher]:
     """A publisher of updates."""
     with publisher(stage.connection, UPDATES) as opened:
         yield opened
 
 
-def rebuilt(stage: Stage, engine: Engine | None, publishing: Publisher | None) -> Rebuilt:
+def rebuilt(stage: Stage, engine: Engine | None, publishing: BlockingPublisher | None) -> Rebuilt:
     with CampaignStory() as story:
         rebuilding = CampaignRebuild(stage.reader, CAMPAIGN, story, lambda *_: None)
         if engine is not None:
@@ -61,7 +61,7 @@ def test_rows_after_a_gap_are_replaced(stage: Stage, engine: Engine, migrated_ur
 
 
 def test_updates_said_again_heal_a_gap_without_touching_rows(
-    stage: Stage, engine: Engine, migrated_url: str, publishing: Publisher
+    stage: Stage, engine: Engine, migrated_url: str, publishing: BlockingPublisher
 ) -> None:
     """Another database with the same gap applies what stands above its position; a subscriber hears each line once."""
     stage.append(many_stories(4, 30))
@@ -115,7 +115,7 @@ def test_rows_may_go_ahead_of_the_workers(told: Stage, engine: Engine, migrated_
 
 
 def test_what_is_said_meanwhile_is_caught_up_with(
-    stage: Stage, engine: Engine, migrated_url: str, publishing: Publisher, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, engine: Engine, migrated_url: str, publishing: BlockingPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Updates that a follower with a gap skips while others are said again are said again too."""
     stage.append(many_stories(4, 30))
