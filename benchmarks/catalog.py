@@ -12,6 +12,7 @@ from benchmarks.readers import READERS
 from benchmarks.restore import RESTORE
 from benchmarks.scaling import SCALING
 from benchmarks.sink import SINK
+from benchmarks.sizes import SIZES
 from benchmarks.soak.run import SOAK
 from benchmarks.worker import WORKER
 
@@ -21,6 +22,7 @@ _ALL: Final = (
     RESTORE,
     MEMORY,
     SINK,
+    SIZES,
     GATEWAY,
     LATENCY,
     READERS,
