@@ -23,6 +23,10 @@ from schemas.topics import UPDATES
 from tests.faults.stored import has_applied
 
 PROCESSES: Final = ("gateway", "worker", "sink", "reader", "exporter", "clock")
+CHECKPOINT_SECONDS: Final = 10
+"""More often than by default: a dozen checkpoints of a partition leave the allocator as large as it will be, and those
+should lie behind when the memory begins to count."""
+
 _DOORS: Final = ("gateway", "reader", "exporter")
 """Those that answer others, at an address of their own."""
 
@@ -44,6 +48,7 @@ class Scene:
             "CERCLES_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "CERCLES_DATABASE_URL": url,
             "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(Path(checkpoints) / "files"),
+            "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": str(CHECKPOINT_SECONDS),
         }
         environment |= {f"CERCLES_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         self._processes: dict[str, subprocess.Popen[bytes]] = {
