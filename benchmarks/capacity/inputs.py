@@ -28,6 +28,7 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway_batch_event_us: Figure
     worker_event_us: Figure
     worker_one_campaign_event_us: Figure
+    worker_one_campaign_events_per_second: Figure
     sink_entry_us: Figure
     postgresql_entry_us: Figure
     kafka_event_us: Figure
@@ -61,6 +62,9 @@ SOURCES: Final[Mapping[str, Source]] = {
     "worker_event_us": Source("worker", "1,000 campaigns", ("cpu_us", "ours"), "worker that is behind, an event"),
     "worker_one_campaign_event_us": Source(
         "worker", " 1 campaigns", ("cpu_us", "ours"), "the same, all events of one campaign", "--set campaigns=1"
+    ),
+    "worker_one_campaign_events_per_second": Source(
+        "worker", " 1 campaigns", ("ours",), "the same on the wall clock, events a second", "--set campaigns=1"
     ),
     "sink_entry_us": Source("sink", "PostgreSQL", ("cpu_us", "ours"), "sink that is behind, an entry"),
     "postgresql_entry_us": Source("sizes", "PostgreSQL", ("ours",), "PostgreSQL meanwhile, an entry"),
@@ -107,7 +111,8 @@ def _newest(source: Source, results: Path) -> Figure | None:
             value = _follow(row, source.way)
             if value is not None and source.label in row.get("label", ""):
                 words = f"{line['date'][:10]}, commit {line['commit']}, {line['cpus']} × {line['cpu']}"
-                found = Figure(value, f"{words}, {row['runs']} runs" if "runs" in row else words)
+                runs = row.get("runs", 1)
+                found = Figure(value, f"{words}, {runs} run{'' if runs == 1 else 's'}")
     return found
 
 
