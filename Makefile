@@ -13,6 +13,7 @@ ARGS ?=
 
 .PHONY: help demo up test bench faults coverage check lock clean format environment environment-dev
 .PHONY: check-style check-types check-imports check-schemas check-reference check-alerts
+.PHONY: check-style check-types check-imports check-schemas check-reference check-capacity
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -41,6 +42,7 @@ mutants: environment-dev ## Change the ledger in 2,000 small ways and check that
 	@sh ops/mutants.sh $(ARGS)
 
 check: check-style check-types check-imports check-schemas check-reference check-alerts ## Run everything that needs no test run: linters, types, layering, generated files, alerts
+check: check-style check-types check-imports check-schemas check-reference check-capacity ## Run everything that needs no test run: linters, types, layering, generated files
 
 format: environment-dev ## Format the code and mend what the linter can mend
 	@$(VENV)/python -m ruff format .
@@ -78,3 +80,5 @@ check-reference: environment-dev
 
 check-alerts:
 	@sh ops/check_alerts.sh
+check-capacity: environment-dev
+	@$(VENV)/python -m benchmarks.capacity --check

@@ -7,20 +7,22 @@ import sys
 import warnings
 from pathlib import Path
 
-from benchmarks.catalog import CATALOG
+from benchmarks.catalog import CATALOG, TRIALS
 from benchmarks.harness import RUNS_DEFAULT, Benchmark, Sizes, measure
 from benchmarks.report import RESULTS, as_json, keep, show
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what the arguments ask for. Returns the exit code."""
+    """Run what the arguments ask for. Returns the exit code: 1 when a trial does not hold."""
     asked = _parse(arguments)
     sizes = Sizes(asked.events, asked.runs, dict(asked.set))
-    lines = [_run(CATALOG[name], sizes, asked.results) for name in asked.names or CATALOG]
+    names = asked.names or list(CATALOG)
+    holding = [TRIALS[name].run(sizes, asked.results) for name in names if name in TRIALS]
+    lines = [_run(CATALOG[name], sizes, asked.results) for name in names if name in CATALOG]
     if asked.json:
         for line in filter(None, lines):
             sys.stdout.write(line + "\n")
-    return 0
+    return 0 if all(holding) else 1
 
 
 def _run(benchmark: Benchmark, sizes: Sizes, directory: Path) -> str | None:
@@ -35,10 +37,11 @@ def _run(benchmark: Benchmark, sizes: Sizes, directory: Path) -> str | None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     words = "\n".join(f"  {one.name:10} {one.measures}" for one in CATALOG.values())
+    long = "\n".join(f"  {one.name:10} {one.measures}" for one in TRIALS.values())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog=f"benchmarks:\n{words}",
+        epilog=f"benchmarks:\n{words}\ntrials, only when named; the exit code is 1 when one does not hold:\n{long}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="what to measure; none: everything")
@@ -52,9 +55,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON for each benchmark")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to append results (%(default)s)")
     asked = parser.parse_args(arguments)
-    unknown = sorted(set(asked.names) - set(CATALOG))
+    unknown = sorted(set(asked.names) - set(CATALOG) - set(TRIALS))
     if unknown:
-        parser.error(f"no benchmark is named {', '.join(unknown)}; there are: {', '.join(CATALOG)}")
+        parser.error(f"no benchmark is named {', '.join(unknown)}; there are: {', '.join([*CATALOG, *TRIALS])}")
     return asked
 
 

@@ -87,22 +87,23 @@ def _launch(campaign_id: str) -> bytes:
 def _share(campaign_id: str, number: int) -> bytes:
     data = SharePostedData(
         campaign_id=campaign_id,
-        share_token=_token(campaign_id, number),
+        share_token=share_token(campaign_id, number),
         sharer_id=f"sharer-{number}",
         network="mastodon",
-        parent_token=_token(campaign_id, number - 1) if number % 3 else None,
+        parent_token=share_token(campaign_id, number - 1) if number % 3 else None,
     )
     event_id = f"share-{campaign_id}-{number}"
     return encode(SharePosted(specversion="1.0", id=event_id, source=SOURCE, time=START, data=data))
 
 
-def _token(campaign_id: str, number: int) -> str:
+def share_token(campaign_id: str, number: int) -> str:
+    """Return the token of a campaign's link."""
     return f"{campaign_id}.s{number:02}"
 
 
 def _capture(campaign_id: str, number: int, randomness: random.Random, shares: int) -> bytes:
     made_at = START + timedelta(seconds=1 + number % (50 * 86_400))
-    token = _token(campaign_id, randomness.randrange(shares)) if shares and randomness.random() < 1 / 2 else None
+    token = share_token(campaign_id, randomness.randrange(shares)) if shares and randomness.random() < 1 / 2 else None
     data = PledgeCapturedData(
         campaign_id=campaign_id,
         pledge_id=f"pl_{number:012x}",

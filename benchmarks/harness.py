@@ -8,6 +8,7 @@ the median of the pairs' ratios.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -67,6 +68,16 @@ class Benchmark:
     measures: str
     prepare: Callable[[Sizes], AbstractContextManager[Sequence[Row]]]
     """Starts what the rows need and stops it again. It may yield no rows, having said why on standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What has conditions to hold in place of a floor. It is long, so it is only run when it is named."""
+
+    name: str
+    measures: str
+    run: Callable[[Sizes, Path], bool]
+    """Runs it, shows what was found, appends it to the results in that directory, and returns whether all holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -53,14 +53,18 @@ def show(name: str, measures: str, results: Sequence[Result]) -> None:
 def as_json(name: str, results: Sequence[Result]) -> dict[str, Any]:
     """Return the first row as the benchmark's own figure, and the others below `rows`."""
     first, *others = (_row(one) for one in results)
-    shown = {"name": name} | {key: value for key, value in first.items() if key != "label"}
-    return shown | ({"rows": others} if others else {})
+    return {"name": name} | first | ({"rows": others} if others else {})
 
 
 def keep(name: str, results: Sequence[Result], directory: Path) -> None:
     """Append a line of JSON to the benchmark's results."""
+    append(name, as_json(name, results), directory)
+
+
+def append(name: str, content: Mapping[str, Any], directory: Path) -> None:
+    """Append a line of JSON to the results of that name, with when and on what it was measured."""
     directory.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(_circumstances() | as_json(name, results), ensure_ascii=False)
+    line = json.dumps({**_circumstances(), **content}, ensure_ascii=False)
     with (directory / f"{name}.jsonl").open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 

@@ -38,7 +38,7 @@ def _align(bootstrap: str, total: int, group: str) -> Measurement:
         return steady(watch(workers, total, aligned))
 
 
-def _written(directory: Path, pledges: int, campaigns: int) -> tuple[CheckpointDirectory, int]:
+def written(directory: Path, pledges: int, campaigns: int) -> tuple[CheckpointDirectory, int]:
     """Write the checkpoint of a partition with that many pledges; return where, and the bytes that it takes."""
     state = PartitionState()
     for records in chunks(pledges, campaigns, BATCH_EVENTS):
@@ -75,7 +75,7 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
         total = fill_log(bootstrap, chain(openings(campaigns), captures(events, campaigns)))
         _fold_live(bootstrap, total, "restored")
         settle()
-        checkpoint = _written(Path(directory), pledges, campaigns)
+        checkpoint = written(Path(directory), pledges, campaigns)
         yield [
             Row(
                 f"{total:,} events from the log, silently, beside live",

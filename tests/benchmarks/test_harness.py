@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.harness import Benchmark, Measurement, Row, Sizes, measure, rate
+from benchmarks.harness import Benchmark, Measurement, Row, Sizes, Trial, measure, rate
 
 
 def side(name: str, values: list[float], order: list[str]) -> Callable[[], Measurement]:
@@ -55,8 +55,13 @@ def prepared(sizes: Sizes) -> Iterator[Sequence[Row]]:
 
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One benchmark, of the tests' own."""
+    """One benchmark and two trials, of the tests' own."""
     monkeypatch.setattr(command, "CATALOG", {"mine": Benchmark("mine", "what it measures", prepared)})
+    trials = {
+        "holding": Trial("holding", "what it tries", lambda _sizes, _directory: True),
+        "failing": Trial("failing", "what it tries", lambda _sizes, _directory: False),
+    }
+    monkeypatch.setattr(command, "TRIALS", trials)
 
 
 @pytest.mark.usefixtures("catalog")
@@ -83,6 +88,15 @@ def test_nothing_measured_is_nothing_kept(tmp_path: Path, capsys: pytest.Capture
     assert command.main(["--set", "rows=0", "--json", "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize(
+    ("names", "code"), [(["holding"], 0), (["failing"], 1), (["failing", "holding"], 1), (["--set", "rows=0"], 0)]
+)
+def test_a_trial_that_does_not_hold_is_exit_code_1(names: list[str], code: int, tmp_path: Path) -> None:
+    """None is run unless it is named."""
+    assert command.main([*names, "--results", str(tmp_path)]) == code
 
 
 @pytest.mark.usefixtures("catalog")
