@@ -212,3 +212,13 @@ def test_a_key_is_looked_at_in_every_record_of_a_story(key: bytes | None) -> Non
     assert (letter.reason, letter.origin.offset) == ("misrouted", 1)
     assert letter.detail == "the record's key is not the id of the event's campaign"
     assert [entry.offset for update in updates_of(outputs) for entry in update.entries] == [0, 2]
+
+
+def test_another_campaigns_event_under_the_key_of_a_story_is_refused() -> None:
+    """It stands in the wrong place, whatever its own campaign would have made of it."""
+    other = encode(authorize("p", 5, campaign="another-film"))
+    outputs = batch_of(PartitionState()).fold([Record(0, encode(launch())), Record(1, other), Record(2, VALUE)])
+    (letter,) = outputs.dead_letters
+    assert letter.origin is not None
+    assert (letter.reason, letter.origin.offset, letter.campaign_id) == ("misrouted", 1, "another-film")
+    assert [entry.offset for update in updates_of(outputs) for entry in update.entries] == [0, 2]
