@@ -62,9 +62,12 @@ class PartitionQueue:
         try:
             while self._waiting:
                 await self._send_some()
-        except Exception as error:  # noqa: BLE001 - it is passed on to who waits for the records
+        except BaseException as error:
+            # Also when it is canceled: what was under way must never be taken for a part of the next record batch.
             self._fail_under_way(error)
             self._when_failed(error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._task = None
 
