@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from itertools import count
@@ -27,7 +26,7 @@ from benchmarks.gateway import ENVIRONMENT, PARTITIONS, SECRET, SOURCE
 from benchmarks.harness import Benchmark, Measurement, Row, Sizes
 from benchmarks.processes import cpu_seconds
 from benchmarks.servers import make_topics, running_kafka, running_postgresql
-from schemas.events import BATCH_CONTENT_TYPE
+from producers.sending import batch_headers
 from schemas.topics import LOG
 
 CAMPAIGNS_DEFAULT: Final = 1_000
@@ -82,13 +81,7 @@ class _Clients:
     async def post(self, records: Sequence[Record]) -> str:
         """Post the events and return the position of the last. Raises httpx's error for any answer but 202."""
         body = b"[" + b",".join(record.value for record in records) + b"]"
-        message_id, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
-        headers = {
-            "content-type": BATCH_CONTENT_TYPE,
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, now, body.decode()),
-        }
+        headers = batch_headers(self._webhook, f"msg_{uuid.uuid4().hex}", body)
         answer = await self._gateway.post(f"/v1/sources/{SOURCE}/events", content=body, headers=headers)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=_Receipt).accepted[-1]["position"]

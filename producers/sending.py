@@ -170,20 +170,24 @@ class Sender:
         """
         body = b"[" + b",".join(line.content for line in batch) + b"]"
         message_id = f"msg_{uuid.uuid4().hex}"
-        answer = self._gateway.ask("POST", self._path, body, lambda: self._headers(message_id, body))
+        answer = self._gateway.ask("POST", self._path, body, lambda: batch_headers(self._webhook, message_id, body))
         if answer.status_code != HTTPStatus.ACCEPTED:
             raise RefusedError(_refusal(answer, batch))
         return _accepted(answer)
 
-    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
-        # Signed anew for every attempt: a gateway takes no signature older than five minutes.
-        now = datetime.now(UTC)
-        return {
-            "content-type": BATCH_CONTENT_TYPE,
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, now, body.decode()),
-        }
+
+def batch_headers(webhook: Webhook, message_id: str, body: bytes) -> dict[str, str]:
+    """Return the headers of a post of several events, signed now.
+
+    To be made anew for every attempt: a gateway takes no signature older than five minutes.
+    """
+    now = datetime.now(UTC)
+    return {
+        "content-type": BATCH_CONTENT_TYPE,
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": webhook.sign(message_id, now, body.decode()),
+    }
 
 
 class Launcher:

@@ -331,4 +331,6 @@ def encode(event: Event) -> bytes:
 
 
 TYPE_NAMES: Final = {struct: name for name, struct in EVENT_TYPES.items()}
+"""Each struct's `type` on the wire, for who looks it up once an event; others call `type_name`."""
+
 _encoder = msgspec.json.Encoder()

@@ -10,7 +10,7 @@ import asyncio
 import sys
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from itertools import islice
 from typing import Final
@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 
 from benchmarks.gateway import SECRET, SOURCE
 from benchmarks.soak.traffic import Traffic
-from schemas.events import BATCH_CONTENT_TYPE
+from producers.sending import batch_headers
 
 EVENTS_PER_POST: Final = 100
 POSTS_UNDER_WAY_MAX: Final = 32
@@ -122,13 +122,7 @@ class _Load:
         self._latencies.append(time.perf_counter() - began)
 
     async def _is_taken(self, body: bytes) -> bool:
-        message_id, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
-        headers = {
-            "content-type": BATCH_CONTENT_TYPE,
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, now, body.decode()),
-        }
+        headers = batch_headers(self._webhook, f"msg_{uuid.uuid4().hex}", body)
         try:
             answer = await self._client.post(f"/v1/sources/{SOURCE}/events", content=body, headers=headers)
         except httpx.TransportError:

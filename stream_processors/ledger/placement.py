@@ -26,7 +26,7 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
     lost_for_good = pledge.refunded_minor + pledge.lost_minor
     away = lost_for_good + pledge.withdrawn_minor
     if not away:
-        return max(captured, promised), captured, 0
+        return max(promised, captured), captured, 0
     return (
         max(promised, captured) - min(captured, lost_for_good),
         captured - min(captured, away),
