@@ -21,6 +21,7 @@ DoorRefusal = Literal[
 
 UnmappableReason = Literal[
     "unreadable_webhook",  # verified, but not the JSON of an event
+    "unsupported_event",  # in a version of Stripe's API that is not understood
     "unmappable_payment",  # an event of ours whose content makes no event of the log
 ]
 """Reasons of the gateway's dead letters."""

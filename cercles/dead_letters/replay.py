@@ -17,7 +17,7 @@ from producers.blocking import BlockingPublisher
 from producers.publishing import Record
 from schemas.topics import DEAD_LETTERS, LOG
 
-WEBHOOK_REASONS: Final = frozenset({"unreadable_webhook", "unmappable_payment"})
+WEBHOOK_REASONS: Final = frozenset({"unreadable_webhook", "unsupported_event", "unmappable_payment"})
 """`producers.refusals.UnmappableReason`: what a payment gateway sent and no event could be made of."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from producers.gateway.stripe_events import PREFIX, stripe_id
+from producers.gateway.stripe_fields import PREFIX, stripe_id
 from schemas.fields import AMOUNT_MINOR_MAX, IDENTIFIER_LENGTH_MAX
 from schemas.money import MoneyFormatError, exponent, parse_amount
 

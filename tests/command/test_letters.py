@@ -19,7 +19,7 @@ def letters(door: str) -> list[Letter]:
 
 
 def test_stripes_own_library_takes_every_webhook() -> None:
-    """Signature and form: each is an event about a payment intent, of the four types that the gateway maps."""
+    """Signature and form: each is an event about a payment intent, of four types that the gateway maps."""
     types = set()
     for letter in letters("stripe"):
         header = proof(letter, SECRET)["stripe-signature"]

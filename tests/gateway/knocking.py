@@ -107,18 +107,55 @@ def payment_intent(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def webhook(kind: str, intent: Any = None, **changes: Any) -> dict[str, Any]:
-    """Return an event of Stripe's around a payment intent."""
+def charge(**changes: Any) -> dict[str, Any]:
+    """Return a captured charge of the payment intent, with the metadata that Stripe copies to it."""
+    return {
+        "id": "ch_1",
+        "object": "charge",
+        "amount": 2500,
+        "amount_captured": 2500,
+        "amount_refunded": 0,
+        "balance_transaction": "txn_1",
+        "captured": True,
+        "created": int(datetime.now(UTC).timestamp()) - 50,
+        "currency": "eur",
+        "disputed": False,
+        "metadata": {"campaign_id": CAMPAIGN, "backer_id": "backer-7", "share_token": "token-1"},
+        "paid": True,
+        "payment_intent": "pi_1",
+        "refunded": False,
+        "status": "succeeded",
+    } | changes
+
+
+def setup_intent(**changes: Any) -> dict[str, Any]:
+    """Return a setup intent: a card that is kept, and in its metadata what is promised."""
+    return {
+        "id": "seti_1",
+        "object": "setup_intent",
+        "created": int(datetime.now(UTC).timestamp()) - 60,
+        "customer": "cus_1",
+        "livemode": False,
+        "metadata": {"campaign_id": CAMPAIGN, "pledge_id": "pledge-8", "amount": "2500", "currency": "eur"},
+        "payment_method": "pm_1",
+        "payment_method_types": ["card"],
+        "status": "succeeded",
+        "usage": "off_session",
+    } | changes
+
+
+def webhook(kind: str, what: Any = None, **changes: Any) -> dict[str, Any]:
+    """Return an event of Stripe's around an object, else a payment intent."""
     return {
         "id": "evt_1",
         "object": "event",
-        "api_version": "2026-10-28",
+        "api_version": stripe.api_version,
         "created": int(datetime.now(UTC).timestamp()),
         "type": kind,
         "livemode": True,
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},
-        "data": {"object": payment_intent() if intent is None else intent},
+        "data": {"object": payment_intent() if what is None else what},
     } | changes
 
 

@@ -1,18 +1,30 @@
 """Stripe's door over HTTP. Requests are signed by Stripe's own library."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
+import stripe
+from stripe.params import WebhookEndpointCreateParams
 
+from producers.gateway.stripe_objects import understood
 from producers.pseudonyms import Pseudonyms
 from schemas.dead_letters import DeadLetter, from_record
 from schemas.events import Decoding, PledgeAuthorized, PledgeCanceled, PledgeCaptured, PledgeFailed
 from schemas.topics import DEAD_LETTERS, LOG
 from tests.gateway import knocking
 from tests.gateway.conftest import RunningGateway
-from tests.gateway.knocking import ACCOUNT, CAMPAIGN, payment_intent, send_webhook, stripe_signature, webhook
+from tests.gateway.knocking import (
+    ACCOUNT,
+    CAMPAIGN,
+    charge,
+    payment_intent,
+    send_webhook,
+    setup_intent,
+    stripe_signature,
+    webhook,
+)
 
 URL = f"/v1/webhooks/stripe/{ACCOUNT}"
 SUCCEEDED = "payment_intent.succeeded"
@@ -26,7 +38,7 @@ def dead_letter(gateway: RunningGateway) -> DeadLetter:
 
 
 class TestMapped:
-    """The four types that say something of a pledge."""
+    """The types whose objects say of which campaign and pledge they are."""
 
     def test_a_held_amount_is_an_authorization(self, client: httpx.Client, gateway: RunningGateway) -> None:
         """amount_capturable_updated: known by the payment intent, made when that was."""
@@ -54,9 +66,66 @@ class TestMapped:
         assert isinstance(event, PledgeCaptured)
         assert (event.data.capture_id, event.data.amount_minor, event.data.final) == ("stripe:ch_9", 2400, True)
 
+    def test_the_charge_names_the_same_capture(self, client: httpx.Client, gateway: RunningGateway) -> None:
+        """charge.captured: by its own id, of its payment intent's pledge. Whether more follows, it does not say."""
+        intent, part = payment_intent(), charge(amount_captured=1500)
+        send_webhook(client, webhook("charge.captured", part))
+        send_webhook(client, webhook("payment_intent.succeeded", intent))
+        first, second = (Decoding.log.decode(record.value) for record in gateway.log.records)
+        assert isinstance(first, PledgeCaptured)
+        assert isinstance(second, PledgeCaptured)
+        assert (first.data.capture_id, first.data.pledge_id) == (second.data.capture_id, second.data.pledge_id)
+        assert (first.data.amount_minor, first.data.final) == (1500, False)
+        assert (second.data.amount_minor, second.data.final) == (2500, True)
+        assert first.data.backer_id == second.data.backer_id
+        assert first.data.made_at is not None
+        assert first.data.made_at.timestamp() == part["created"]
+
+    @pytest.mark.parametrize(
+        ("payment", "pledge_id"), [({"id": "pi_5", "object": "payment_intent"}, "stripe:pi_5"), (None, "stripe:ch_1")]
+    )
+    def test_a_charge_whose_payment_is_expanded_or_none(
+        self, client: httpx.Client, gateway: RunningGateway, payment: Any, pledge_id: str
+    ) -> None:
+        """A charge that was made without a payment intent is its own payment."""
+        send_webhook(client, webhook("charge.captured", charge(payment_intent=payment)))
+        event = Decoding.log.decode(gateway.log.records[0].value)
+        assert isinstance(event, PledgeCaptured)
+        assert event.data.pledge_id == pledge_id
+
+    @pytest.mark.parametrize(
+        ("amount", "currency", "minor"), [("2500", "eur", 2500), ("2500", "EUR", 2500), ("500", "isk", 5)]
+    )
+    def test_a_kept_card_is_an_authorization(
+        self, client: httpx.Client, gateway: RunningGateway, amount: str, currency: str, minor: int
+    ) -> None:
+        """setup_intent.succeeded: the amount stands in the metadata, in Stripe's smallest unit."""
+        metadata = {"campaign_id": CAMPAIGN, "pledge_id": "pledge-8", "amount": amount, "currency": currency}
+        intent = setup_intent(metadata=metadata)
+        assert send_webhook(client, webhook("setup_intent.succeeded", intent)).status_code == 202
+        event = Decoding.log.decode(gateway.log.records[0].value)
+        assert isinstance(event, PledgeAuthorized)
+        assert (event.data.authorization_id, event.data.pledge_id) == ("stripe:seti_1", "pledge-8")
+        assert (event.data.amount_minor, event.data.currency) == (minor, currency.upper())
+        assert event.data.made_at is not None
+        assert event.data.made_at.timestamp() == intent["created"]
+
+    def test_a_payment_of_a_kept_card_is_of_the_pledge_that_it_names(
+        self, client: httpx.Client, gateway: RunningGateway
+    ) -> None:
+        """The card is kept by one object and charged by another: `pledge_id` makes them one pledge."""
+        metadata = {"campaign_id": CAMPAIGN, "pledge_id": "pledge-8"}
+        send_webhook(client, webhook("setup_intent.succeeded", setup_intent()))
+        send_webhook(client, webhook(SUCCEEDED, payment_intent(metadata=metadata)))
+        promised, paid = (Decoding.log.decode(record.value) for record in gateway.log.records)
+        assert isinstance(promised, PledgeAuthorized)
+        assert isinstance(paid, PledgeCaptured)
+        assert promised.data.pledge_id == paid.data.pledge_id
+
     def test_a_cancellation_is_of_that_authorization(self, client: httpx.Client, gateway: RunningGateway) -> None:
-        """canceled: names the payment intent, not the whole pledge."""
-        assert send_webhook(client, webhook("payment_intent.canceled")).status_code == 202
+        """canceled: names the payment intent, not the whole pledge; so does an authorization that expired."""
+        intent = payment_intent(status="canceled", cancellation_reason="expired", amount_capturable=0)
+        assert send_webhook(client, webhook("payment_intent.canceled", intent)).status_code == 202
         event = Decoding.log.decode(gateway.log.records[0].value)
         assert isinstance(event, PledgeCanceled)
         assert event.data.authorization_id == "stripe:pi_1"
@@ -210,6 +279,36 @@ class TestUnmappable:
         assert all(len(text or "") <= 255 for text in (letter.event_id, letter.campaign_id))
         assert "\x00" not in (letter.campaign_id or "") + letter.detail
 
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {},
+            {"amount": "2500"},
+            {"currency": "eur"},
+            {"amount": "", "currency": "eur"},
+            {"amount": "25.00", "currency": "eur"},
+            {"amount": "-2500", "currency": "eur"},
+            {"amount": "0", "currency": "eur"},
+            {"amount": "٢٥", "currency": "eur"},
+            {"amount": "2500", "currency": "euro"},
+            {"amount": "2500", "currency": "lyd"},
+            {"amount": "9" * 5000, "currency": "eur"},
+        ],
+    )
+    def test_a_kept_card_without_an_amount(
+        self, client: httpx.Client, gateway: RunningGateway, metadata: dict[str, str]
+    ) -> None:
+        """What was promised is not to be guessed."""
+        intent = setup_intent(metadata={"campaign_id": CAMPAIGN} | metadata)
+        assert send_webhook(client, webhook("setup_intent.succeeded", intent)).status_code == 202
+        assert dead_letter(gateway).reason == "unmappable_payment"
+
+    def test_a_charge_that_captured_nothing(self, client: httpx.Client, gateway: RunningGateway) -> None:
+        """There is no capture of nothing."""
+        send_webhook(client, webhook("charge.captured", charge(amount_captured=None)))
+        letter = dead_letter(gateway)
+        assert (letter.reason, letter.detail) == ("unmappable_payment", "amount_captured is missing")
+
     @pytest.mark.parametrize("event_id", ["x" * 256, "a\u0000b", ""])
     def test_an_event_id_that_no_database_takes(
         self, client: httpx.Client, gateway: RunningGateway, event_id: str
@@ -231,6 +330,32 @@ class TestUnmappable:
         before = gateway.counted(name, reason="unmappable_payment")
         send_webhook(client, webhook(SUCCEEDED, payment_intent(amount_received=0)))
         assert gateway.counted(name, reason="unmappable_payment") == before + 1
+
+
+class TestVersions:
+    """Which versions of Stripe's API are understood is asked of each event."""
+
+    @pytest.mark.parametrize(
+        "version", ["2025-02-24.acacia", "2024-06-20", "2027-03-31.fern", "2026-10-28.preview", "", "\u0000", None]
+    )
+    def test_another_version(self, client: httpx.Client, gateway: RunningGateway, version: str | None) -> None:
+        """Its objects may mean something else: kept whole, until somebody has looked."""
+        assert send_webhook(client, webhook(SUCCEEDED, api_version=version)).status_code == 202
+        letter = dead_letter(gateway)
+        assert (letter.reason, letter.event_id) == ("unsupported_event", "evt_1")
+        assert letter.detail.isprintable()
+
+    def test_every_version_since_basil(self) -> None:
+        """All that an endpoint can have, as Stripe's library lists them."""
+        (choices,) = get_args(WebhookEndpointCreateParams.__annotations__["api_version"])
+        versions = get_args(choices)
+        assert stripe.api_version in versions
+        assert {one for one in versions if understood(one)} == {one for one in versions if one >= "2025-03-31"}
+
+    def test_of_a_type_that_says_nothing(self, client: httpx.Client, gateway: RunningGateway) -> None:
+        """What is not read needs no version."""
+        assert send_webhook(client, webhook("invoice.paid", api_version="2019-08-14")).status_code == 200
+        assert gateway.log.records == []
 
 
 class TestIds:
