@@ -33,12 +33,14 @@ bench: environment-dev ## Measure speed beside a floor, and keep the figures (AR
 faults: environment-dev ## Kill, freeze, cut off and fill up everything, under load, and prove that nothing is lost (ARGS="--short --json")
 	@$(VENV)/python -m tests.faults $(ARGS)
 
-coverage: environment-dev ## Check that the ledger's example tests reach every branch of it
-	@$(VENV)/python -m coverage run -m pytest -q tests/ledger tests/worker/test_batch.py tests/worker/test_checkpoints.py \
+coverage: environment-dev ## Check that the example tests of the pure folds reach every branch of them
+	@$(VENV)/python -m coverage run -m pytest -q tests/ledger tests/resolver tests/worker/test_batch.py \
+		tests/worker/test_checkpoints.py --ignore tests/resolver/test_process.py \
+		--ignore tests/resolver/test_properties.py \
 		--ignore tests/ledger/test_properties.py --ignore tests/ledger/test_against_naive.py
 	@$(VENV)/python -m coverage report
 
-mutants: environment-dev ## Change the ledger in 2,000 small ways and check that its example tests notice each one
+mutants: environment-dev ## Change the pure folds in 2,000 small ways and check that its example tests notice each one
 	@sh ops/mutants.sh $(ARGS)
 
 check: check-style check-types check-imports check-schemas check-reference check-alerts ## Run everything that needs no test run: linters, types, layering, generated files, alerts

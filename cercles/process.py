@@ -9,7 +9,7 @@ from schemas.headway import Headway
 
 
 class Process(Protocol):
-    """One process: the gateway, a worker, a sink, the exporter, a reader or the clock.
+    """One process: the gateway, a resolver, a worker, a sink, the exporter, a reader or the clock.
 
     The folder that owns it knows nothing of signals, logging set-up or operations addresses: `cercles.running` brings
     those.

@@ -18,9 +18,10 @@ _LOOK_SECONDS: Final = 0.05
 
 
 @contextmanager
-def publisher(connection: KafkaConnection, topic: Topic) -> Iterator[BlockingPublisher]:
-    """Give a publisher that can write to the topic. Raises BrokerAwayError when it can't within a bounded time."""
-    publishing = BlockingPublisher(Publisher(connection, [topic.name], PublisherMetrics(CollectorRegistry())))
+def publisher(connection: KafkaConnection, *topics: Topic) -> Iterator[BlockingPublisher]:
+    """Give a publisher that can write to the topics. Raises BrokerAwayError when it can't within a bounded time."""
+    names = [topic.name for topic in topics]
+    publishing = BlockingPublisher(Publisher(connection, names, PublisherMetrics(CollectorRegistry())))
     publishing.start()
     try:
         deadline = time.monotonic() + CONNECT_SECONDS_MAX

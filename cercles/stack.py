@@ -26,6 +26,7 @@ from sinks.migrate import upgrade
 STAGES: Final[tuple[tuple[ProcessName, ...], ...]] = (
     ("exporter", "reader", "sink"),
     ("worker",),
+    ("resolver",),
     ("clock", "gateway"),
 )
 """In the order of starting, after the broker. The opposite order stops what takes events in first, so that everything

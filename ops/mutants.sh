@@ -1,5 +1,5 @@
 #!/bin/sh
-# Change the ledger in about two thousand small ways, one at a time, and run its example tests against each: a change
+# Change the pure folds in about two thousand small ways, one at a time, and run its example tests against each: a change
 # that no test notices is a sentence that no test states. docs/mutation.md tells more.
 #
 #     sh ops/mutants.sh                                      all of them, about ten minutes

@@ -13,9 +13,13 @@ UNMATCHED: Final = "unmatched"
 """The route of a request that matches none; its path is the client's and has no bound."""
 
 StripeOutcome = Literal[
-    "mapped",  # it became an event of the log
+    "mapped",  # it became an event of a pledge
+    "followed",  # it names only its payment: the resolver finds the pledge
+    "said_elsewhere",  # other events say the same, and more exactly
+    "released",  # a refund of money that was never captured
+    "inquiry",  # a dispute that has moved no money
     "other_type",  # a type that says nothing of a pledge
-    "not_ours",  # a payment that names no campaign
+    "not_ours",  # a payment that names no campaign, or a refund that names no payment
     "dead_letter",  # verified, but not to be mapped
 ]
 PublishFailure = Literal[

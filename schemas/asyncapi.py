@@ -19,6 +19,7 @@ from schemas.dead_letters import HEADERS, HEADERS_ALWAYS
 from schemas.events import CONTENT_TYPE, EVENT_TYPES
 from schemas.export import DIRECTORY, RECORD_TYPES, components
 from schemas.generated import settle
+from schemas.payments import PAYMENT_TYPES
 from schemas.topics import DEAD_LETTERS, PARTITIONS_DEFAULT, RECORDS, TOPICS, Topic
 
 PATH: Final = Path(__file__).parent / "asyncapi.json"
@@ -27,18 +28,25 @@ SPECIFICATION: Final = "3.0.0"
 KAFKA_BINDINGS: Final = "0.5.0"
 """Versions of AsyncAPI and of its bindings for Kafka that the document conforms to."""
 
-WRITES_ONLY: Final = {"clock": frozenset({"cercles.campaign.closed"})}
-"""The types that are one process's: it writes no other, and no other process writes them."""
+DEAD_LETTER: Final = "DeadLetter"
+WRITES_ONLY: Final = {
+    "clock": frozenset({"cercles.campaign.closed"}),
+    "resolver": frozenset({"cercles.pledge.refunded", "cercles.pledge.disputed", DEAD_LETTER}),
+}
+"""What a process writes that does not write everything that its topics hold."""
+
+WRITTEN_ONLY_BY: Final = {"cercles.campaign.closed": "clock"}
+"""The types that are one process's: no other process writes them."""
 
 WITHOUT_KEY: Final = frozenset({"cercles.progress"})
-DEAD_LETTER: Final = "DeadLetter"
 
 _SCHEMAS: Final = "#/components/schemas/"
 _MESSAGES: Final = "#/components/messages/"
 _ABOUT: Final = (
     "The topics in which the parts of Cercles meet, and which other services may follow. A campaign has the same "
-    "partition in every topic. Delivery is at least once: what is said again has the same ids and positions. "
-    "Processes: the gateway, the clock, the worker, the sink."
+    "partition in every topic that is keyed by campaign. Delivery is at least once: what is said again has the same "
+    "ids and positions. "
+    "Processes: the gateway, the clock, the resolver, the worker, the sink."
 )
 
 
@@ -122,7 +130,7 @@ def _operations(topic: Topic) -> Iterator[tuple[str, dict[str, Any]]]:
 def _writes(process: str, record: str) -> bool:
     if process in WRITES_ONLY:
         return record in WRITES_ONLY[process]
-    return not any(record in records for records in WRITES_ONLY.values())
+    return WRITTEN_ONLY_BY.get(record, process) == process
 
 
 def _messages(topic: Topic) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -137,7 +145,7 @@ def _message(record: str, topic: Topic) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": record,
         "summary": first_sentence(struct) + ".",
-        "contentType": CONTENT_TYPE if record in EVENT_TYPES else "application/json",
+        "contentType": CONTENT_TYPE if record in EVENT_TYPES or record in PAYMENT_TYPES else "application/json",
         "payload": {"$ref": _SCHEMAS + struct.__name__},
         "examples": [
             {"name": path.stem.removeprefix("valid-"), "payload": json.loads(path.read_bytes())}

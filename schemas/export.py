@@ -1,6 +1,6 @@
 """Write the JSON Schema files: `python -m schemas.export`, or with `--check` say what would change.
 
-One self-contained file (draft 2020-12) for each type of the log and for each kind of record on the updates topic. They
+One self-contained file (draft 2020-12) for each type of the two logs and each kind of record on the updates topic. They
 are made from the structs, as strict as the decoder and the patterns of `schemas.fields`; what a struct checks in
 `__post_init__` is added here where JSON Schema has words for it. Not sayable: that `closes_at` comes after `opens_at`,
 that a stretch goal's id is not repeated, that a time zone exists, that `lost_minor` is at most `amount_minor`.
@@ -19,6 +19,7 @@ import msgspec
 
 from schemas.events import EVENT_TYPES, MILESTONE_STEPS_DEFAULT
 from schemas.money import EXPONENTS
+from schemas.payments import PAYMENT_TYPES
 from schemas.updates import Progress, UnattributedReason, Update
 
 DIRECTORY: Final = Path(__file__).parent / "json"
@@ -38,6 +39,7 @@ _FORMATS: Final = {"date-time": RFC3339_PATTERN, "date": DATE_PATTERN}
 
 RECORD_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     **EVENT_TYPES,
+    **PAYMENT_TYPES,
     "cercles.update": Update,
     "cercles.progress": Progress,
 }

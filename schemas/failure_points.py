@@ -31,6 +31,10 @@ FailurePoint = Literal[
     "worker.restored",
     "worker.checkpoint_written",  # and not yet in place of the one before
     "worker.checkpoint_in_place",
+    # The same through the resolver, which has the worker's lanes, and so the points of lanes besides these.
+    "resolver.before_outputs",
+    "resolver.record_handed_over",  # to the producer: an event of a pledge
+    "resolver.outputs_acknowledged",
     # A batch's way through the sink (sinks/).
     "sink.batch_taken",
     "sink.position_moved",

@@ -17,6 +17,7 @@ from msgspec import Struct, inspect
 from schemas.events import EVENT_TYPES, Event
 from schemas.fields import CURRENCY_PATTERN, IDENTIFIER_PATTERN, OWN_IDENTIFIER_LENGTH_MAX, TEXT_PATTERN
 from schemas.money import EXPONENTS
+from schemas.payments import PAYMENT_TYPES
 
 EARLIEST: Final = datetime(2009, 1, 1, tzinfo=UTC)
 """Nothing that Cercles counts happened before: an earlier time is a clock that was never set, or seconds taken for
@@ -211,4 +212,4 @@ def _tables_of(struct: type[Event]) -> tuple[_Table, _Table]:
     return _table_of(kind), _table_of(data)
 
 
-_TABLES: Final = {struct: _tables_of(struct) for struct in EVENT_TYPES.values()}
+_TABLES: Final = {struct: _tables_of(struct) for struct in (*EVENT_TYPES.values(), *PAYMENT_TYPES.values())}

@@ -1,14 +1,15 @@
 """The topics: name, key, partitions, retention, who writes and who reads.
 
-All three have the same number of partitions and a campaign has the same partition in each, so that a partition's
-story, what was said of it, and what was refused of it can be compared offset by offset. That number never changes:
-growing is a rebuild.
+All have the same number of partitions, and a campaign has the same partition in each that is keyed by campaign, so
+that a partition's story, what was said of it, and what was refused of it can be compared offset by offset. That number
+never changes: growing is a rebuild.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.events import EVENT_TYPES
+from schemas.payments import PAYMENT_TYPES
 
 PARTITIONS_DEFAULT: Final = 24
 PARTITIONS_EMBEDDED: Final = 4
@@ -36,7 +37,7 @@ LOG: Final = Topic(
     name="cercles.campaign-events",
     holds="CloudEvents 1.0 in structured JSON, one event a record: the one ordered story of every campaign",
     key="campaign id",
-    written_by=("gateway", "clock"),
+    written_by=("gateway", "clock", "resolver"),
     read_by=("worker",),
     config={
         "cleanup.policy": "delete",
@@ -59,11 +60,26 @@ UPDATES: Final = Topic(
         "unclean.leader.election.enable": "false",
     },
 )
+PAYMENTS: Final = Topic(
+    name="cercles.payment-events",
+    holds="CloudEvents 1.0 in structured JSON, one event a record: facts that name only their payment, and the links "
+    "from payments to campaigns",
+    key="payment id",
+    written_by=("gateway",),
+    read_by=("resolver",),
+    config={
+        "cleanup.policy": "delete",
+        "retention.ms": _FOREVER,
+        "retention.bytes": _FOREVER,
+        "max.message.bytes": str(EVENT_BYTES_MAX),
+        "unclean.leader.election.enable": "false",
+    },
+)
 DEAD_LETTERS: Final = Topic(
     name="cercles.dead-letters",
     holds="refused records as they were, with the reason in headers (schemas/dead_letters.py)",
     key="the refused record's key",
-    written_by=("worker", "gateway"),
+    written_by=("worker", "resolver", "gateway"),
     read_by=("sink",),
     config={
         "cleanup.policy": "delete",
@@ -74,12 +90,13 @@ DEAD_LETTERS: Final = Topic(
     },
 )
 
-TOPICS: Final = (LOG, UPDATES, DEAD_LETTERS)
+TOPICS: Final = (LOG, UPDATES, PAYMENTS, DEAD_LETTERS)
 """Every topic."""
 
 RECORDS: Final[dict[str, tuple[str, ...]]] = {
     LOG.name: tuple(EVENT_TYPES),
     UPDATES.name: ("cercles.update", "cercles.progress"),
+    PAYMENTS.name: tuple(PAYMENT_TYPES),
     DEAD_LETTERS.name: (),
 }
 """The types of record on each topic; a dead letter keeps whatever it was."""

@@ -1,4 +1,4 @@
-"""Why the worker does not apply an event. Each refused event becomes a dead letter and can be replayed."""
+"""Why the worker or the resolver does not apply an event. Each of these becomes a dead letter and can be replayed."""
 
 from typing import Final, Literal, get_args
 
@@ -14,3 +14,12 @@ RefusalReason = Literal[
 ]
 
 REFUSAL_REASONS: Final[tuple[RefusalReason, ...]] = get_args(RefusalReason)
+
+ResolverRefusalReason = Literal[
+    "invalid_event",  # not a CloudEvent of a type and form that the payments' log holds
+    "misrouted",  # the key is not the payment's id
+    "payment_unknown",  # nothing has linked the payment to a campaign within seven days
+    "conflicting_duplicate",  # a payment that is linked already, to something else
+]
+
+RESOLVER_REFUSAL_REASONS: Final[tuple[ResolverRefusalReason, ...]] = get_args(ResolverRefusalReason)

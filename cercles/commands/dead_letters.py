@@ -182,12 +182,12 @@ def drop(
 def _replay(engine: "Engine", choice: "Choice") -> "list[Letter]":
     from cercles.dead_letters.replay import Replayed, replay  # noqa: PLC0415 - `cercles --help` should not wait for it
     from cercles.publishing import publisher  # noqa: PLC0415 - likewise
-    from schemas.topics import LOG  # noqa: PLC0415 - likewise
+    from schemas.topics import LOG, PAYMENTS  # noqa: PLC0415 - likewise
 
     def tell(done: Replayed) -> None:
         typer.echo(f"{done.letter.dead_letter_id} stands at {done.place}")
 
-    with publisher(settings(KafkaConnection), LOG) as publishing:
+    with publisher(settings(KafkaConnection), LOG, PAYMENTS) as publishing:
         sent, left = replay(engine, publishing, choice, tell)
     typer.echo(f"{sent} replayed", err=True)
     return left

@@ -1,4 +1,4 @@
-"""One command for each process: `cercles gateway`, `worker`, `sink`, `exporter`, `reader`, `clock`."""
+"""One command for each process: `cercles gateway`, `resolver`, `worker`, `sink`, `exporter`, `reader`, `clock`."""
 
 from collections.abc import Callable
 from functools import partial

@@ -12,7 +12,7 @@ from sqlalchemy.sql.selectable import Join
 from schemas.dead_letters import Headers
 from schemas.tables import dead_letter_resolutions as resolutions
 from schemas.tables import dead_letters
-from schemas.topics import LOG
+from schemas.topics import LOG, PAYMENTS
 
 State = Literal["open", "replayed", "dropped"]
 STATES: Final[tuple[State, ...]] = ("open", "replayed", "dropped")
@@ -61,8 +61,8 @@ class Letter(Struct, frozen=True, kw_only=True):
 
     @property
     def from_log(self) -> bool:
-        """Whether it is an event of the log; else it never stood there."""
-        return self.topic == LOG.name
+        """Whether it is an event of a log, the campaigns' or the payments'; else it never stood there."""
+        return self.topic in (LOG.name, PAYMENTS.name)
 
 
 class Choice(Struct, frozen=True, kw_only=True):

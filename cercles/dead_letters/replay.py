@@ -1,4 +1,4 @@
-"""Sends dead letters to the log again, as they were. Facts have ids, so sending one twice changes nothing.
+"""Sends dead letters to their log again, as they were. Facts have ids, so sending one twice changes nothing.
 
 The decision is taken down after the broker has the record: a command that is killed in between leaves the letter open,
 and replaying it again is harmless.
@@ -15,7 +15,7 @@ from cercles.command_errors import AskedWronglyError
 from cercles.dead_letters.letters import Choice, Letter, LogPlace, highest_id, in_order, resolve
 from producers.blocking import BlockingPublisher
 from producers.publishing import Record
-from schemas.topics import DEAD_LETTERS, LOG
+from schemas.topics import DEAD_LETTERS
 
 WEBHOOK_REASONS: Final = frozenset({"unreadable_webhook", "unsupported_event", "unmappable_payment"})
 """`producers.refusals.UnmappableReason`: what a payment gateway sent and no event could be made of."""
@@ -33,7 +33,7 @@ class CannotReplayError(AskedWronglyError):
 
 
 def obstacle(letter: Letter) -> str | None:
-    """Return why a letter can't be sent to the log again, and what to do instead; None when it can."""
+    """Return why a letter can't be sent to its log again, and what to do instead; None when it can."""
     if letter.reason in WEBHOOK_REASONS and not letter.from_log:
         return (
             "it is a payment gateway's webhook, never an event of the log. Mend what `detail` names (at the gateway: "
@@ -45,7 +45,7 @@ def obstacle(letter: Letter) -> str | None:
             "it is a record of the dead letters that could not be read as one, and nobody knows what it was. Find out "
             "who writes to that topic, then put it away: `cercles dead-letters drop`"
         )
-    if letter.topic != LOG.name:
+    if not letter.from_log:
         return f"it comes from the topic {letter.topic}, which this version does not know"
     if letter.value is None:
         kept = f"only the hash of its value was kept ({letter.value_sha256})" if letter.value_sha256 else "it is empty"
@@ -75,7 +75,7 @@ def check_named(letters: Sequence[Letter], ids: Sequence[int]) -> None:
 def replay(
     engine: Engine, publisher: BlockingPublisher, choice: Choice, shown: Callable[[Replayed], None]
 ) -> tuple[int, list[Letter]]:
-    """Send the chosen letters to the log; return how many, and those that can't be sent.
+    """Send the chosen letters to their logs; return how many, and those that can't be sent.
 
     Raises BrokerAwayError and the database's errors; what was sent before is taken down.
     """
@@ -88,7 +88,7 @@ def replay(
             fit = [letter for letter in letters if obstacle(letter) is None]
             left += [letter for letter in letters if obstacle(letter) is not None]
             positions = publisher.publish_and_wait(
-                [Record(LOG.name, letter.key, letter.value or b"", letter.headers) for letter in fit]
+                [Record(letter.topic, letter.key, letter.value or b"", letter.headers) for letter in fit]
             )
             places = [LogPlace(position.partition, position.offset) for position in positions]
             with engine.begin() as writing:

@@ -9,10 +9,11 @@ from typing import Final, Literal, cast
 
 from cercles.process import Process
 
-ProcessName = Literal["gateway", "worker", "sink", "exporter", "reader", "clock"]
+ProcessName = Literal["gateway", "resolver", "worker", "sink", "exporter", "reader", "clock"]
 
 DESCRIPTIONS: Final[dict[ProcessName, str]] = {
     "gateway": "Take signed events over HTTP and put them on the log.",
+    "resolver": "Find the campaign of refunds and disputes that name only their payment.",
     "worker": "Fold the log into totals, ledger entries and milestones.",
     "sink": "Write what the workers say to the database, exactly once.",
     "exporter": "Turn the database's rows into Prometheus metrics.",

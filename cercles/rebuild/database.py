@@ -119,11 +119,11 @@ class DatabaseFill:
             insert_new(connection, dead_letters, letters.UNIQUE, piece.letters)
 
     def _fill_placeless(self, partition: int, end: int) -> None:
-        """Take over the dead letters that name no event: only their topic has them."""
+        """Take over the dead letters that are of no event of the campaigns' log: only their topic has them."""
         for records, _ in self._reader.read(DEAD_LETTERS, partition, 0, end):
             rows = letters.rows(Batch(DEAD_LETTERS.name, partition, 0, records))
             with self._engine.begin() as connection:
-                placeless = [row for row in rows if row["topic"] == DEAD_LETTERS.name]
+                placeless = [row for row in rows if row["topic"] != LOG.name]
                 insert_new(connection, dead_letters, letters.UNIQUE, placeless)
 
     def _copy_resolutions(self, connection: Connection, old: Engine) -> None:

@@ -16,7 +16,7 @@ from schemas.tables import metadata
 from sinks.exporter import CampaignCollector
 from sinks.metrics import ExporterMetrics, SinkMetrics
 from sinks.settings import ExporterSettings
-from stream_processors.metrics import WorkerMetrics
+from stream_processors.metrics import ResolverMetrics, WorkerMetrics
 
 HEAD: Final = """\
 # Metrics
@@ -49,6 +49,7 @@ def process_metrics() -> dict[ProcessName, list[MetricWrapperBase]]:
     """Return what each process registers, in the order in which it declares it."""
     held: dict[ProcessName, Any] = {
         "gateway": GatewayMetrics(CollectorRegistry()),
+        "resolver": ResolverMetrics(CollectorRegistry()),
         "worker": WorkerMetrics(CollectorRegistry()),
         "sink": SinkMetrics(CollectorRegistry()),
         "exporter": ExporterMetrics(CollectorRegistry()),

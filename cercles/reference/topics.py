@@ -19,6 +19,7 @@ FOLDERS: Final = {
     "gateway": "producers",
     "clock": "producers",
     "worker": "stream_processors",
+    "resolver": "stream_processors",
     "sink": "sinks",
     "exporter": "sinks",
     "reader": "readers",
@@ -33,9 +34,10 @@ Folders meet here. This page is written by `python -m cercles.reference` from
 [schemas/asyncapi.json](../../schemas/asyncapi.json), an AsyncAPI 3 document with every payload in full; for people
 every field stands on the page of the [events](events.md).
 
-A campaign has the same partition in every topic, so a partition's story, what was said of it, and what was refused of
-it can be compared. Every topic has the same number of partitions, {PARTITIONS_DEFAULT} unless told otherwise
-({PARTITIONS_EMBEDDED} embedded), and that number never changes. `cercles topics` makes the topics as declared here.
+A campaign has the same partition in every topic that is keyed by campaign, so a partition's story, what was said of it,
+and what was refused of it can be compared. Every topic has the same number of partitions, {PARTITIONS_DEFAULT} unless
+told otherwise ({PARTITIONS_EMBEDDED} embedded), and that number never changes. `cercles topics` makes the topics as
+declared here.
 """
 
 DEAD_LETTER_WORDS: Final = f"""\

@@ -10,7 +10,8 @@ from producers.publishing import BrokerAwayError, Position, Publishing, Record
 from schemas.dead_letters import DeadLetter, to_record
 from schemas.events import CONTENT_TYPE, Event, encode
 from schemas.failure_points import reach
-from schemas.topics import DEAD_LETTERS, LOG
+from schemas.payments import PaymentEvent
+from schemas.topics import DEAD_LETTERS, LOG, PAYMENTS
 
 HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
@@ -22,19 +23,21 @@ class Posting:
         self._publishing = publishing
         self._metrics = metrics
 
-    async def post(self, events: Sequence[Event], source: str) -> list[Accepted]:
+    async def post(self, events: Sequence[Event], source: str, payments: Sequence[PaymentEvent] = ()) -> list[Accepted]:
         """Write the events, all of that source, in this order, and return where each stands.
 
-        Returns after the broker's acknowledgement of the last. Raises Problem (503) when that can't be had.
+        What is told of payments goes to their own log, together with the events. Returns after the broker's
+        acknowledgement of the last. Raises Problem (503) when that can't be had.
         """
         reach("gateway.before_publish")
-        positions = await self._publish(
-            [Record(LOG.name, event.data.campaign_id.encode(), encode(event), HEADERS) for event in events]
-        )
+        records = [Record(LOG.name, event.data.campaign_id.encode(), encode(event), HEADERS) for event in events]
+        records += [Record(PAYMENTS.name, one.data.payment_id.encode(), encode(one), HEADERS) for one in payments]
+        positions = await self._publish(records)
         reach("gateway.acknowledged")
-        self._metrics.batch_events.observe(len(events))
-        self._metrics.accepted.labels(source).inc(len(events))
-        return [Accepted(event.id, str(position)) for event, position in zip(events, positions, strict=True)]
+        told = len(events) or len(payments)
+        self._metrics.batch_events.observe(told)
+        self._metrics.accepted.labels(source).inc(told)
+        return [Accepted(event.id, str(position)) for event, position in zip(events, positions, strict=False)]
 
     async def put_aside(self, letter: DeadLetter) -> None:
         """Write a dead letter for what a payment gateway sent and we can't map. Raises Problem (503) as `post` does."""

@@ -14,7 +14,7 @@ from producers.publishing import Publisher, PublishingBounds
 from producers.settings import GatewaySettings
 from schemas.headway import Headway
 from schemas.listening import listen, tcp
-from schemas.topics import DEAD_LETTERS, LOG
+from schemas.topics import DEAD_LETTERS, LOG, PAYMENTS
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class GatewayProcess:
         self._socket = None if listening is None else tcp(listening)
         self._publisher = Publisher(
             settings.kafka,
-            (LOG.name, DEAD_LETTERS.name),
+            (LOG.name, PAYMENTS.name, DEAD_LETTERS.name),
             self._metrics.publisher,
             PublishingBounds(
                 seconds_max=settings.publish_seconds,

@@ -17,7 +17,7 @@ from producers.gateway.bodies import WEBHOOK_BYTES_MAX, read_body, refuse_encode
 from producers.gateway.openapi import SIGNED_BY_STRIPE, StripeOperation, ignored, refusals
 from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem
-from producers.gateway.stripe_events import Ignored, Mapped, Unmappable, read_webhook
+from producers.gateway.stripe_events import Followed, Ignored, Mapped, Unmappable, read_webhook
 from producers.gateway.stripe_signatures import HEADER, StripeSignatures
 from schemas.dead_letters import DeadLetter
 
@@ -40,7 +40,8 @@ class StripeDoor:
             operation_class=StripeOperation,
             security=SIGNED_BY_STRIPE,
             summary="Receive a webhook of Stripe",
-            description="202: it stands on the log, or among the dead letters. 200: it says nothing of a campaign.",
+            description="202: it stands on a log, or among the dead letters; `accepted` names what stands on the "
+            "campaigns' log already. 200: it says nothing of a campaign.",
             status_code=HTTPStatus.ACCEPTED,
             responses=refusals(400, 401, 408, 413, 415, 503) | ignored(),
         )
@@ -69,10 +70,15 @@ class StripeDoor:
             case Ignored(why=why):
                 self._premises.metrics.count_stripe(account, why)
                 return Response(Receipt([]), status_code=HTTPStatus.OK)
-            case Mapped(event=event):
-                accepted = await self._premises.posting.post([event], event.source)
+            case Mapped(event=event, link=link):
+                links = [] if link is None else [link]
+                accepted = await self._premises.posting.post([event], event.source, links)
                 self._premises.metrics.count_stripe(account, "mapped")
                 return Response(Receipt(accepted), status_code=HTTPStatus.ACCEPTED)
+            case Followed(fact=fact):
+                await self._premises.posting.post([], fact.source, [fact])
+                self._premises.metrics.count_stripe(account, "followed")
+                return Response(Receipt([]), status_code=HTTPStatus.ACCEPTED)
             case Unmappable():
                 await self._put_aside(account, meaning, body)
                 return Response(Receipt([]), status_code=HTTPStatus.ACCEPTED)

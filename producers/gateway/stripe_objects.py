@@ -1,7 +1,7 @@
 """Stripe's objects, as far as they are read: Stripe adds fields at any time.
 
 Source: Stripe's API reference, https://docs.stripe.com/api, pages "The Event object", "The PaymentIntent object", "The
-Charge object" and "The SetupIntent object".
+Charge object", "The SetupIntent object", "The Refund object" and "The Dispute object".
 """
 
 import re
@@ -80,3 +80,29 @@ class SetupIntent(Struct):
     id: str
     created: int
     metadata: dict[str, str] = {}
+
+
+class Refund(Struct):
+    id: str
+    amount: int
+    currency: str
+    status: str
+    payment_intent: str | Named | None = None
+    charge: str | Named | None = None
+    balance_transaction: str | Named | msgspec.UnsetType | None = msgspec.UNSET
+    reason: str | None = None
+
+
+class BalanceTransaction(Struct):
+    amount: int
+    currency: str
+
+
+class Dispute(Struct):
+    id: str
+    amount: int
+    currency: str
+    status: str
+    payment_intent: str | Named | None = None
+    charge: str | Named | None = None
+    balance_transactions: list[BalanceTransaction] = []

@@ -16,6 +16,13 @@ _AMOUNT: Final = re.compile(r"[0-9]{1,15}")
 """An amount in the metadata, in Stripe's smallest unit as everywhere at Stripe."""
 
 
+class Told(NamedTuple):
+    """What one event tells: the fields of the event of a pledge, and of the link to it, where a payment has one."""
+
+    pledge: dict[str, Any]
+    link: dict[str, Any] | None
+
+
 class PledgeMapping(NamedTuple):
     """How events of one of Stripe's types become events of a pledge."""
 
@@ -27,31 +34,30 @@ class PledgeMapping(NamedTuple):
     """Whether it says who pledged, and by which link."""
 
 
-def pledge_fields(event: StripeEvent, campaign_id: str, source: str, pseudonym: Callable[[str], str]) -> dict[str, Any]:
-    """Return the fields of the event that an event of one of the `PLEDGE_MAPPINGS` makes. Raises CannotMapError."""
+def pledge_fields(event: StripeEvent, campaign_id: str, source: str, pseudonym: Callable[[str], str]) -> Told:
+    """Return what an event of one of the `PLEDGE_MAPPINGS` tells. Raises CannotMapError."""
     mapping = PLEDGE_MAPPINGS[event.type]
     seen: PaymentIntent | Charge | SetupIntent = mapping.decoder.decode(event.data.object)
-    data = mapping.fields(event, seen) | {
-        "campaign_id": campaign_id,
-        "pledge_id": seen.metadata.get("pledge_id") or stripe_id(payment_of(seen)),
-    }
+    payment_id = stripe_id(_payment_of(seen))
+    names = {"campaign_id": campaign_id, "pledge_id": seen.metadata.get("pledge_id") or payment_id}
+    data = mapping.fields(event, seen) | names
     if mapping.sighting:
         backer_id, share_token = seen.metadata.get("backer_id"), seen.metadata.get("share_token")
         data |= {"made_at": instant(seen.created)}
         data |= {"backer_id": pseudonym(backer_id)} if backer_id else {}
         data |= {"share_token": share_token} if share_token else {}
-    return {
-        "type": mapping.type,
-        "specversion": "1.0",
-        "id": event.id,
-        "source": source,
-        "time": instant(event.created),
-        "data": data,
-    }
+    envelope = {"specversion": "1.0", "id": event.id, "source": source, "time": instant(event.created)}
+    pledge = {"type": mapping.type, **envelope, "data": data}
+    if isinstance(seen, SetupIntent):
+        return Told(pledge, None)
+    link = {"payment_id": payment_id, **names, "currency": seen.currency.upper()}
+    if event.type == "payment_intent.succeeded":
+        link["captured_minor"] = data["amount_minor"]
+    return Told(pledge, {"type": "cercles.payment.linked", **envelope, "data": link})
 
 
-def payment_of(seen: PaymentIntent | Charge | SetupIntent) -> str | Named:
-    """Return the payment by which one object's events are known as the other's: a charge has a payment intent."""
+def _payment_of(seen: PaymentIntent | Charge | SetupIntent) -> str | Named:
+    """Return the payment that refunds and disputes will name: a charge has a payment intent, or stands for itself."""
     return (seen.payment_intent or seen.id) if isinstance(seen, Charge) else seen.id
 
 

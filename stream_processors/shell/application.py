@@ -8,8 +8,7 @@ import faust
 from faust.types import TP
 
 from schemas.connections import KafkaConnection
-from schemas.topics import LOG
-from stream_processors.settings import WorkerSettings
+from stream_processors.settings import LaneSettings
 from stream_processors.shell.lane import Delivery
 from stream_processors.shell.transport import BatchSchema
 
@@ -18,7 +17,7 @@ _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 batch, the fewer updates it takes to say what it changed."""
 
 
-def make_application(settings: WorkerSettings, data_directory: Path) -> faust.App:
+def make_application(settings: LaneSettings, data_directory: Path) -> faust.App:
     """Return the application, not started. Its settings answer the traps of Faust that docs/adr/0002 lists.
 
     Faust makes `data_directory`, for tables that we do not have; nothing is ever in it.
@@ -45,12 +44,12 @@ def make_application(settings: WorkerSettings, data_directory: Path) -> faust.Ap
     )
 
 
-def add_agent(application: faust.App, deliver: Callable[[TP, Delivery], None]) -> None:
-    """Let every batch of the log be handed to `deliver`.
+def add_agent(application: faust.App, topic: str, deliver: Callable[[TP, Delivery], None]) -> None:
+    """Let every batch of the topic be handed to `deliver`.
 
     The agent does nothing that can fail, and acknowledges nothing: what is committed, the transport asks the lanes.
     """
-    batches = application.topic(LOG.name, schema=BatchSchema())
+    batches = application.topic(topic, schema=BatchSchema())
 
     async def aggregate(stream: Any) -> None:
         async for event in stream.noack().events():

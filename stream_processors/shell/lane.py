@@ -16,12 +16,10 @@ import structlog
 
 from schemas.connections import KafkaConnection
 from schemas.failure_points import reach
-from schemas.topics import LOG
 from schemas.updates import Progress
-from stream_processors.ledger.batch import Batch, Outputs
-from stream_processors.ledger.state import PartitionState
-from stream_processors.metrics import WorkerMetrics
+from stream_processors.metrics import LaneMetrics
 from stream_processors.shell.checkpoints import Checkpoint, CheckpointDirectory, Snapshot
+from stream_processors.shell.folding import LEDGER, Folding, Outputs
 from stream_processors.shell.log_reader import check_range, committed_offsets, log_ranges, read_log
 from stream_processors.shell.outputs import progress_of
 
@@ -37,8 +35,8 @@ _log = structlog.get_logger()
 class Sender(Protocol):
     """What a lane needs of the producer."""
 
-    async def send(self, outputs: Outputs, progress: Progress) -> int:
-        """Send, and return when everything is acknowledged."""
+    async def send(self, outputs: Any, progress: Progress) -> int:
+        """Send what a batch of the lane's fold has to say, and return when everything is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +56,13 @@ class LaneSetting:
     group: str
     log_id: str
     sender: Sender
-    metrics: WorkerMetrics
+    metrics: LaneMetrics
     partition_of: Callable[[bytes], int]
     batch_events_max: int
     queued_batches_max: int
     checkpoints: CheckpointDirectory | None = None
     checkpoint_interval_seconds: float = 60.0
+    folding: Folding = LEDGER
 
 
 class Lane:
@@ -75,7 +74,8 @@ class Lane:
         self.newest_timestamp_ms = 0
         self._setting = setting
         self._on_full = on_full
-        self._state = PartitionState()
+        self._state = setting.folding.new_state()
+        self._restored = 0
         self._acknowledged_end = 0
         self._dead_letters_end = 0
         self._waiting: deque[Delivery] = deque()
@@ -92,7 +92,7 @@ class Lane:
     @property
     def next_offset(self) -> int:
         """The offset of the next event to fold: it moves while the lane is aligning, too."""
-        return self._state.next_offset
+        return int(self._state.next_offset)
 
     @property
     def acknowledged_end(self) -> int:
@@ -102,7 +102,7 @@ class Lane:
     @property
     def progress(self) -> int:
         """A number that grows with whatever the lane does: with each campaign of a checkpoint being restored, too."""
-        return self._state.next_offset + self._acknowledged_end + len(self._state.campaigns)
+        return self.next_offset + self._acknowledged_end + self._restored
 
     def deliver(self, delivery: Delivery) -> None:
         """Let a batch wait for its turn."""
@@ -179,12 +179,17 @@ class Lane:
             return
         setting = self._setting
         await self._sent()
-        offsets = await committed_offsets(setting.kafka, setting.group, [self.partition])
+        offsets = await committed_offsets(setting.kafka, setting.group, [self.partition], setting.folding.topic)
         committed = offsets[self.partition]
         _log.info("aligning", partition=self.partition, start=self._state.next_offset, until=until, committed=committed)
         self.aligning = True
         async for records, position in read_log(
-            setting.kafka, self.partition, self._state.next_offset, until, records_max=setting.batch_events_max
+            setting.kafka,
+            self.partition,
+            self._state.next_offset,
+            until,
+            records_max=setting.batch_events_max,
+            topic=setting.folding.topic,
         ):
             silent = [record for record in records if record.offset < committed]
             # What it came to was said before: only the state is wanted.
@@ -199,6 +204,7 @@ class Lane:
         # What was silent had been acknowledged before, by whoever folded it then.
         self._acknowledged_end = self._state.next_offset
         setting.metrics.next_offset.labels(str(self.partition)).set(self._acknowledged_end)
+        setting.metrics.observe(self.partition, self._state)
         _log.info("aligned", partition=self.partition, next_offset=self._state.next_offset)
 
     async def _restore(self) -> None:
@@ -215,6 +221,7 @@ class Lane:
         for number in range(len(found.campaigns)):
             campaign = found.restored(number)
             self._state.campaigns[campaign.launch.campaign_id] = campaign
+            self._restored += 1
             await asyncio.sleep(0)
         self._state.next_offset = self._acknowledged_end = self._snapshot_offset = found.next_offset
         self._dead_letters_end = found.dead_letters_next_offset
@@ -257,13 +264,15 @@ class Lane:
 
     def _fold(self, records: list[Any]) -> Outputs:
         started = time.perf_counter()
-        outputs = self._batch().fold(records)
+        outputs: Outputs = self._batch().fold(records)
+        self._setting.metrics.observe(self.partition, self._state)
         self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
         return outputs
 
-    def _batch(self, *, silent: bool = False) -> Batch:
+    def _batch(self, *, silent: bool = False) -> Any:
         before_change = None if self._snapshot is None else self._snapshot.before_change
-        return Batch(self._state, self.partition, LOG.name, self._setting.partition_of, before_change, silent)
+        setting = self._setting
+        return setting.folding.new_batch(self._state, self.partition, setting.partition_of, before_change, silent)
 
     async def _send(self, outputs: Outputs, end: int) -> None:
         """Say what a batch led to, and acknowledge the log below `end` once the broker has it all."""
@@ -274,18 +283,10 @@ class Lane:
             dead_letters_end = await setting.sender.send(outputs, progress)
             self._dead_letters_end = max(self._dead_letters_end, dead_letters_end)
             setting.metrics.acknowledgement_seconds.observe(time.perf_counter() - started)
-            self._count(outputs)
+            setting.metrics.count(outputs)
         self._acknowledged_end = end
         setting.metrics.next_offset.labels(str(self.partition)).set(end)
         reach("worker.batch_acknowledged")
-
-    def _count(self, outputs: Outputs) -> None:
-        metrics = self._setting.metrics
-        metrics.updates.inc(len(outputs.updates))
-        metrics.entries.inc(outputs.entries)
-        metrics.unchanged.inc(outputs.unchanged)
-        for letter in outputs.dead_letters:
-            metrics.refusals.labels(letter.reason).inc()
 
     async def _sent(self) -> None:
         """Wait until the batch before is acknowledged. Raises what kept it from being."""

@@ -21,14 +21,14 @@ class LogDoesNotFitError(RuntimeError):
 
 
 async def read_log(
-    kafka: KafkaConnection, partition: int, start: int, end: int, *, records_max: int
+    kafka: KafkaConnection, partition: int, start: int, end: int, *, records_max: int, topic: str = LOG.name
 ) -> AsyncIterator[tuple[list[Any], int]]:
     """Yield the records of the log's partition from offset `start` up to, not including, `end`, in lists.
 
     With each list comes the offset that the reader has got to, which can be past the last record's: control records
     take offsets too. Raises LogDoesNotFitError when the log does not hold the stretch.
     """
-    source = TopicPartition(LOG.name, partition)
+    source = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
         **kafka.client_options(), enable_auto_commit=False, auto_offset_reset="none", check_crcs=True
     )
@@ -56,11 +56,13 @@ async def _check_range(consumer: AIOKafkaConsumer, source: TopicPartition, start
         )
 
 
-async def log_ranges(kafka: KafkaConnection, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
+async def log_ranges(
+    kafka: KafkaConnection, partitions: Collection[int], topic: str = LOG.name
+) -> dict[int, tuple[int, int]]:
     """Return, for each partition of the log, the first offset that it holds and the one after its last."""
     if not partitions:
         return {}  # aiokafka cancels whoever stops a consumer that has had no time to begin
-    sources = [TopicPartition(LOG.name, partition) for partition in partitions]
+    sources = [TopicPartition(topic, partition) for partition in partitions]
     consumer = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False)
     await consumer.start()
     try:
@@ -71,9 +73,11 @@ async def log_ranges(kafka: KafkaConnection, partitions: Collection[int]) -> dic
     return {source.partition: (first[source], last[source]) for source in sources}
 
 
-async def committed_offsets(kafka: KafkaConnection, group: str, partitions: Collection[int]) -> dict[int, int]:
+async def committed_offsets(
+    kafka: KafkaConnection, group: str, partitions: Collection[int], topic: str = LOG.name
+) -> dict[int, int]:
     """Return the group's committed offset in each of the log's partitions, 0 where it has none."""
-    sources = [TopicPartition(LOG.name, partition) for partition in partitions]
+    sources = [TopicPartition(topic, partition) for partition in partitions]
     # It asks for the group's offsets without joining, and waits for a coordinator that is still being elected.
     consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
@@ -85,21 +89,23 @@ async def committed_offsets(kafka: KafkaConnection, group: str, partitions: Coll
     return {partition: offset or 0 for partition, offset in committed.items()}
 
 
-async def check_positions(kafka: KafkaConnection, group: str, partitions: Collection[int]) -> None:
+async def check_positions(
+    kafka: KafkaConnection, group: str, partitions: Collection[int], topic: str = LOG.name
+) -> None:
     """Raise LogDoesNotFitError unless the log begins at 0 and reaches every position that the group has committed.
 
     Faust would not notice: its consumer begins at the log's start again, and events at offsets that were used before
     would pass for known ones.
     """
-    committed = await committed_offsets(kafka, group, partitions)
-    for partition, (first, last) in (await log_ranges(kafka, partitions)).items():
-        check_range(partition, first, last, committed[partition])
+    committed = await committed_offsets(kafka, group, partitions, topic)
+    for partition, (first, last) in (await log_ranges(kafka, partitions, topic)).items():
+        check_range(partition, first, last, committed[partition], topic)
 
 
-def check_range(partition: int, first: int, last: int, position: int) -> None:
+def check_range(partition: int, first: int, last: int, position: int, topic: str = LOG.name) -> None:
     """Raise LogDoesNotFitError unless a partition that holds `first` to `last` holds everything below `position`."""
     if first > 0 or last < position:
         raise LogDoesNotFitError(
-            f"{LOG.name} partition {partition} holds offsets {first} to {last}, but 0 to {position} was folded. "
+            f"{topic} partition {partition} holds offsets {first} to {last}, but 0 to {position} was folded. "
             f"{_WHAT_TO_DO}"
         )

@@ -22,6 +22,8 @@ _BATCH_BYTES_MAX: Final = 896 * 1024
 class OutputProducer(Service):
     """The worker's own idempotent producer; Faust's is idempotent only under `exactly_once`."""
 
+    batch_bytes_max = _BATCH_BYTES_MAX
+
     def __init__(self, kafka: KafkaConnection, *, acknowledgement_seconds_max: float) -> None:
         super().__init__()
         self._kafka = kafka
@@ -36,7 +38,7 @@ class OutputProducer(Service):
             enable_idempotence=True,
             request_timeout_ms=self._timeout_ms,
             max_request_size=_REQUEST_BYTES_MAX,
-            max_batch_size=_BATCH_BYTES_MAX,
+            max_batch_size=self.batch_bytes_max,
         )
         await self._producer.start()
 

@@ -1,11 +1,12 @@
-"""The worker process: a Faust application, its producer, and a lane for every partition it has been given."""
+"""A process with lanes: a Faust application, its producer, and a lane for every partition it has been given."""
 
 import asyncio
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +20,12 @@ from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
 from schemas.headway import Headway
-from schemas.topics import LOG
-from stream_processors.metrics import WorkerMetrics
-from stream_processors.settings import WorkerSettings
+from stream_processors.metrics import LaneMetrics, WorkerMetrics
+from stream_processors.settings import LaneSettings, WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
 from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.collector import settle
+from stream_processors.shell.folding import LEDGER, Folding
 from stream_processors.shell.lane import Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
 from stream_processors.shell.outputs import OutputProducer
@@ -98,23 +99,33 @@ class _Lanes:
             self.failed.set_exception(error)
 
 
-class WorkerProcess:
-    """Folds the log's partitions that its group gives it, until told to stop."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What tells the processes with lanes apart."""
 
-    name = "worker"
+    name: str
+    folding: Folding
+    producer: type[OutputProducer]
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        self.registry = CollectorRegistry()
+
+class LaneProcess:
+    """Folds the partitions of a log that its group gives it, until told to stop."""
+
+    def __init__(self, kind: Kind, settings: LaneSettings, registry: CollectorRegistry, metrics: LaneMetrics) -> None:
+        self.name = kind.name
+        self.registry = registry
         self.headway = Headway()
+        self._kind = kind
+        self._topic = kind.folding.topic
         self._settings = settings
-        self._metrics = WorkerMetrics(self.registry)
+        self._metrics = metrics
         self._lanes: _Lanes | None = None
         self._application: Any = None
         self._waiting_for = "joining the group"
         self._log_ends: dict[int, int] = {}
 
     def not_ready(self) -> str | None:
-        """Return why the worker is not ready, or None: it is once it has partitions and all are up with the log."""
+        """Return why it is not ready, or None: it is once it has partitions and all are up with the log."""
         lanes, application = self._lanes, self._application
         if lanes is None or application is None or not application.consumer_generation_id:
             return self._waiting_for
@@ -124,7 +135,7 @@ class WorkerProcess:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises what made going on impossible; nothing unsaid is then acknowledged."""
         settle()
-        with tempfile.TemporaryDirectory(prefix="cercles-worker-") as directory:
+        with tempfile.TemporaryDirectory(prefix=f"cercles-{self.name}-") as directory:
             asyncio.run(self._work(stop, Path(directory)))
 
     async def _work(self, stop: threading.Event, directory: Path) -> None:
@@ -134,30 +145,17 @@ class WorkerProcess:
             return
         log_id, partitions = described
         self._waiting_for = "joining the group"
-        await check_positions(settings.kafka, settings.group, range(partitions))
-        producer = OutputProducer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
+        await check_positions(settings.kafka, settings.group, range(partitions), self._topic)
+        producer = self._kind.producer(settings.kafka, acknowledgement_seconds_max=settings.acknowledgement_seconds_max)
         await producer.start()
         application: Any = make_application(settings, directory)
         self._application = application
         lanes = self._lanes = _Lanes(
-            LaneSetting(
-                kafka=settings.kafka,
-                group=settings.group,
-                log_id=log_id,
-                sender=producer,
-                metrics=self._metrics,
-                partition_of=_partitioner(partitions),
-                batch_events_max=settings.batch_events_max,
-                queued_batches_max=settings.queued_batches_max,
-                checkpoints=None
-                if settings.checkpoint_directory is None
-                else CheckpointDirectory(settings.checkpoint_directory, log_id),
-                checkpoint_interval_seconds=settings.checkpoint_interval_seconds,
-            ),
+            self._lane_setting(log_id, producer, _partitioner(partitions)),
             consumer_of=lambda: application.consumer,
             failed=asyncio.get_running_loop().create_future(),
         )
-        add_agent(application, lambda source, delivery: lanes.lane_of(source).deliver(delivery))
+        add_agent(application, self._topic, lambda source, delivery: lanes.lane_of(source).deliver(delivery))
 
         async def on_assigned(_application: Any, *what: Any, **_: Any) -> None:
             (assigned,) = what
@@ -172,6 +170,20 @@ class WorkerProcess:
         finally:
             await self._stop(application, lanes, producer)
 
+    def _lane_setting(self, log_id: str, producer: OutputProducer, partition_of: Callable[[bytes], int]) -> LaneSetting:
+        settings = self._settings
+        return LaneSetting(
+            kafka=settings.kafka,
+            group=settings.group,
+            log_id=log_id,
+            sender=producer,
+            metrics=self._metrics,
+            partition_of=partition_of,
+            batch_events_max=settings.batch_events_max,
+            queued_batches_max=settings.queued_batches_max,
+            folding=self._kind.folding,
+        )
+
     async def _await_log(self, stop: threading.Event) -> tuple[str, int] | None:
         """Return the log's id and number of partitions, once a broker is there; None when told to stop before.
 
@@ -180,7 +192,7 @@ class WorkerProcess:
         until = time.monotonic() + self._settings.outage_seconds_max
         while not stop.is_set():
             try:
-                return await asyncio.to_thread(_describe_log, self._settings.kafka)
+                return await asyncio.to_thread(_describe_log, self._settings.kafka, self._topic)
             except KafkaError as error:
                 if time.monotonic() > until:
                     raise
@@ -237,8 +249,10 @@ class WorkerProcess:
                 lane = lanes.lane_of(source)
                 if end < lane.acknowledged_end:
                     # What the consumer last heard of may be older than a checkpoint of another worker.
-                    (first, end) = (await log_ranges(self._settings.kafka, [source.partition]))[source.partition]
-                    check_range(source.partition, first, end, lane.acknowledged_end)
+                    (first, end) = (await log_ranges(self._settings.kafka, [source.partition], self._topic))[
+                        source.partition
+                    ]
+                    check_range(source.partition, first, end, lane.acknowledged_end, self._topic)
                 # By what Faust has heard of: one that fetches no more must end the process, not be worked around.
                 lane.tick(heard)
                 lag = end - lane.acknowledged_end
@@ -261,33 +275,53 @@ class WorkerProcess:
         while True:
             await asyncio.sleep(self._settings.log_check_interval_seconds)
             try:
-                now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka)
+                now, _ = await asyncio.to_thread(_describe_log, self._settings.kafka, self._topic)
             except KafkaError as error:
                 _log.warning("log_not_described", reason=str(error))
                 continue
             if now != log_id:
                 raise LogDoesNotFitError(
-                    f"{LOG.name} was deleted and made again: its id was {log_id} and is {now}. Positions belong to one "
-                    "log only: start over with an empty group, an empty database and no checkpoints."
+                    f"{self._topic} was deleted and made again: its id was {log_id} and is {now}. Positions belong to "
+                    "one log only: start over with an empty group, an empty database and no checkpoints."
                 )
             partitions = [source.partition for source in application.consumer.assignment()]
             try:
-                ranges = await log_ranges(self._settings.kafka, partitions)
+                ranges = await log_ranges(self._settings.kafka, partitions, self._topic)
             except aiokafka.errors.KafkaError as error:
                 _log.warning("log_not_described", reason=str(error))
                 continue
             self._log_ends = {partition: end for partition, (_, end) in ranges.items()}
 
 
-def _describe_log(kafka: KafkaConnection) -> tuple[str, int]:
+class WorkerProcess(LaneProcess):
+    """Folds the campaigns' log into updates."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        registry = CollectorRegistry()
+        super().__init__(Kind("worker", LEDGER, OutputProducer), settings, registry, WorkerMetrics(registry))
+        self._checkpoint_directory = settings.checkpoint_directory
+        self._checkpoint_interval_seconds = settings.checkpoint_interval_seconds
+
+    def _lane_setting(self, log_id: str, producer: OutputProducer, partition_of: Callable[[bytes], int]) -> LaneSetting:
+        setting = super()._lane_setting(log_id, producer, partition_of)
+        if self._checkpoint_directory is None:
+            return setting
+        return replace(
+            setting,
+            checkpoints=CheckpointDirectory(self._checkpoint_directory, log_id),
+            checkpoint_interval_seconds=self._checkpoint_interval_seconds,
+        )
+
+
+def _describe_log(kafka: KafkaConnection, name: str) -> tuple[str, int]:
     """Return Kafka's id of the log's topic and the number of its partitions."""
     admin = KafkaAdminClient(**kafka.client_options(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
     try:
-        (topic,) = admin.describe_topics([LOG.name])
+        (topic,) = admin.describe_topics([name])
     finally:
         admin.close()
     if topic["error_code"]:
-        raise LogMissingError(f"topic {LOG.name} does not exist: run `cercles topics` first")
+        raise LogMissingError(f"topic {name} does not exist: run `cercles topics` first")
     return str(topic["topic_id"]), len(topic["partitions"])
 
 

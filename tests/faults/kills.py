@@ -12,9 +12,11 @@ from functools import partial
 from typing import Final
 
 from schemas.failure_points import FAILURE_POINTS, FailurePoint
+from schemas.topics import PAYMENTS
 from tests.faults.fault import Fault
 from tests.faults.processes import Running
 from tests.faults.scene import RECOVERY_SECONDS_MAX, Scene
+from tests.worker.pipeline import log_ends
 
 AT_ONCE: Final = 3
 """Armed processes that run at a time: with the steady one beside them, which goes on, each has one of 4 partitions."""
@@ -53,8 +55,8 @@ class Killing:
     times: int
     done: int = 0
     armed: list[Running] = field(default_factory=list)
-    dead: deque[tuple[float, dict[int, int]]] = field(default_factory=deque)
-    """When each died that has not been recovered from, and the ends of what had been accepted then."""
+    dead: deque[tuple[float, dict[int, int], dict[int, int]]] = field(default_factory=deque)
+    """When each died that has not been recovered from, and the ends of both logs that had been accepted then."""
 
     @property
     def name(self) -> str:
@@ -65,17 +67,23 @@ class Killing:
         for victim in [one for one in self.armed if one.exit_code() is not None]:
             self.armed.remove(victim)
             self.done += 1
-            self.dead.append((time.monotonic(), self.scene.present_load.receipts.ends()))
+            self.dead.append((time.monotonic(), self.scene.present_load.receipts.ends(), self._payment_ends()))
             if victim.exit_code() != KILL_CODE:
                 complaint = f"{self.name} was to be killed at {self.point}, and ended with {victim.exit_code()}"
                 self.scene.complaints.append(complaint)
         at_once = 1 if self.name == "gateway" else AT_ONCE
         while len(self.armed) < min(at_once, self.times - self.done):
             self.armed.append(self._arm())
-        while self.dead and self.scene.has_applied(self.dead[0][1]):
-            died_at, _ = self.dead.popleft()
+        while self.dead and self._is_recovered(*self.dead[0][1:]):
+            died_at, _, _ = self.dead.popleft()
             self.scene.recoveries.append(time.monotonic() - died_at)
         return self.done >= self.times and not self.dead
+
+    def _payment_ends(self) -> dict[int, int]:
+        return log_ends(self.scene.bootstrap, topic=PAYMENTS) if self.name == "resolver" else {}
+
+    def _is_recovered(self, ends: dict[int, int], payment_ends: dict[int, int]) -> bool:
+        return self.scene.has_applied(ends) and (not payment_ends or self.scene.has_resolved(payment_ends))
 
     def _arm(self) -> Running:
         most = 1 if self.point in REACHED_ONCE else 4

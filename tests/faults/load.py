@@ -1,4 +1,4 @@
-"""The load: campaigns told to the gateway over HTTP, signed, repeated, disordered, a part of them poison."""
+"""The load: campaigns told to the gateway over HTTP, signed, repeated, disordered, with poison and payments in it."""
 
 import contextlib
 import json
@@ -18,6 +18,8 @@ from standardwebhooks import Webhook
 
 from schemas.events import BATCH_CONTENT_TYPE, CampaignLaunched, Decoding, LogEvent
 from schemas.topics import LOG
+from tests.faults import payments
+from tests.faults.payments import Owed
 from tests.faults.receipts import Receipt, Receipts
 from tests.pipeline.stories import story
 
@@ -27,6 +29,12 @@ SOURCES: Final = ("guichet", "other")
 """Campaigns list the first only: what the second sends gets through the door and is refused by the fold."""
 
 PLEDGES: Final = 16
+WEBHOOK_CHANCE: Final = 0.5
+"""How often, after a batch of a source, Stripe tells something."""
+
+WEBHOOKS_AHEAD: Final = 30
+"""How far the order in which Stripe tells is mixed."""
+
 STORIES_AT_ONCE: Final = 8
 BATCH_EVENTS_MAX: Final = 8
 ANSWER_SECONDS_MAX: Final = 10.0
@@ -49,6 +57,8 @@ class Load:
         self.skewed = False
         """Whether the sender's clock is an hour off: some events are, and some signatures."""
         self.complaints: list[str] = []
+        self.owed = Owed()
+        self._webhooks: list[payments.Webhook] = []
         self._gateway_url = gateway_url
         self._bootstrap = bootstrap
         self._prefix = prefix
@@ -88,6 +98,8 @@ class Load:
                 stories[index] = self._story()
             for door, group in _by_door(records):
                 self._send(client, door, group)
+            if self._webhooks and self._chance.random() < WEBHOOK_CHANCE:
+                self._tell_payment(client)
             due = max(due + len(records) * self._seconds_per_event, time.monotonic() - 1.0)
             self._stopping.wait(max(0.0, due - time.monotonic()))
 
@@ -97,6 +109,7 @@ class Load:
     def _story(self) -> Iterator[Told]:
         self._campaigns += 1
         campaign_id = f"{self._prefix}-{self._campaigns}"
+        self._webhooks += payments.webhooks(campaign_id, self._chance)
         for _, value in story(campaign_id, PLEDGES, self._chance):
             yield campaign_id, value, _decoded(value)
 
@@ -123,6 +136,11 @@ class Load:
                 self.complaints.append(f"signed an hour off, and answered {answer.status_code}")
         self._until_accepted(client, "POST", path, body, lambda: self._signed(body, timedelta()))
 
+    def _tell_payment(self, client: httpx.Client) -> None:
+        webhook = self._webhooks.pop(self._chance.randrange(min(len(self._webhooks), WEBHOOKS_AHEAD)))
+        if self._until_accepted(client, "POST", payments.PATH, webhook.body, lambda: payments.headers(webhook.body)):
+            self.owed.accept(webhook)
+
     def _launch(self, client: httpx.Client, campaign_id: str, event: LogEvent | None) -> None:
         if not isinstance(event, CampaignLaunched):
             raise TypeError("only launches come in by the admin door")
@@ -139,16 +157,18 @@ class Load:
             "webhook-signature": self._webhook.sign(identifier, moment, body),
         }
 
-    def _until_accepted(self, client: httpx.Client, method: str, path: str, body: str, headers: Any) -> None:
+    def _until_accepted(self, client: httpx.Client, method: str, path: str, body: str, headers: Any) -> bool:
+        """Return whether it was accepted: not when the load is stopped before."""
         while not self._stopping.is_set():
             answer = self._exchange(client, method, path, body, headers())
             if answer is not None and answer.status_code == httpx.codes.ACCEPTED:
                 self.receipts.add([_receipt(one) for one in answer.json()["accepted"]])
-                return
+                return True
             if answer is not None and answer.status_code not in ANSWERS_TO_RETRY:
                 self.complaints.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
-                return
+                return False
             self._stopping.wait(RETRY_SECONDS)
+        return False
 
     def _exchange(
         self, client: httpx.Client, method: str, path: str, body: str, headers: dict[str, str]

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from schemas.topics import LOG, PARTITIONS_EMBEDDED
 from schemas.updates import Milestone
+from tests.faults.payments import Fact, fact_of
 from tests.faults.receipts import Receipt
 from tests.faults.stored import Stored, stored_milestones, unequal_sums
 from tests.ledger.naive_campaign import NaiveCampaign
@@ -98,13 +99,17 @@ class Oracle:
         self._folded = Expectation()
         self._ends = dict.fromkeys(range(PARTITIONS_EMBEDDED), 0)
 
-    def judge(self, receipts: Iterable[Receipt]) -> Verdict:
-        """Return what became of the accepted events of this stretch. The database must have had the time it needs."""
+    def judge(self, receipts: Iterable[Receipt], owed: Collection[Fact] = ()) -> Verdict:
+        """Return what became of the accepted events of this stretch, and of the facts `owed` to it by the resolver.
+
+        The database must have had the time it needs.
+        """
         verdict = Verdict()
         starts = dict(self._ends)
         expected = Expectation(states=self._folded.states, naive=self._folded.naive)
         known: dict[Place, tuple[str | None, str]] = {}
         campaign_ids: set[str] = set()
+        resolved: set[Fact | None] = set()
         for partition, offset, value in read_log(self._bootstrap, starts):
             try:
                 event = expected.hear(partition, offset, value)
@@ -113,10 +118,12 @@ class Oracle:
                 continue
             if event is not None:
                 campaign_ids.add(event.data.campaign_id)
+                resolved.add(fact_of(event))
             known[partition, offset] = (None if event is None else event.id, hashlib.sha256(value or b"").hexdigest())
             self._ends[partition] = offset + 1
         stored = Stored.since(self._engine, starts)
         self._count(verdict, receipts, known, expected, stored)
+        _count_owed(verdict, owed, resolved)
         _compare(verdict, expected, stored)
         self._check_totals(verdict, expected, campaign_ids)
         self._look_closely(verdict, Stretch.of(expected, self._some(campaign_ids)))
@@ -195,6 +202,17 @@ class Oracle:
         for view in self._views:
             for complaint in view(stretch):
                 verdict.complain(complaint)
+
+
+def _count_owed(verdict: Verdict, owed: Collection[Fact], resolved: Collection[Fact | None]) -> None:
+    """Count the facts that name only their payment: on the log they are judged like everything that stands there."""
+    for fact in owed:
+        verdict.accepted += 1
+        if fact in resolved:
+            verdict.applied += 1
+        else:
+            verdict.lost += 1
+            verdict.complain(f"accepted and not resolved: {fact}")
 
 
 def read_log(bootstrap: str, starts: dict[int, int]) -> Iterator[tuple[int, int, bytes | None]]:

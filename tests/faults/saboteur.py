@@ -65,7 +65,7 @@ def silent_up_to_the_batch() -> None:
     """What lies before the first batch is folded silently, although the group has not acknowledged all of it."""
     skipping_deliveries()
 
-    async def committed_offsets(_kafka: Any, _group: str, partitions: Any) -> dict[int, int]:
+    async def committed_offsets(_kafka: Any, _group: str, partitions: Any, _topic: str) -> dict[int, int]:
         return dict.fromkeys(partitions, sys.maxsize)
 
     _patch.setattr(lane, "committed_offsets", committed_offsets)

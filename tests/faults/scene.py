@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final, Self
 
 import httpx
+from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -19,6 +20,8 @@ from sqlalchemy.pool import NullPool
 from cercles.embedded.kafka import EmbeddedKafka
 from cercles.ports import LOOPBACK, free_ports
 from schemas.tables import campaigns
+from schemas.topics import PAYMENTS
+from tests.faults import payments
 from tests.faults.disks import Disk
 from tests.faults.load import ADMIN_KEY, SECRET, SOURCES, Load
 from tests.faults.oracle import Oracle, Verdict
@@ -31,7 +34,7 @@ from tests.faults.stored import has_applied
 from tests.faults.views import READ_KEY, in_metrics, over_http
 from tests.worker.pipeline import log_ends
 
-EVERYBODY: Final = ("reader", "exporter", "sink", "worker", "clock", "gateway")
+EVERYBODY: Final = ("reader", "exporter", "sink", "worker", "resolver", "clock", "gateway")
 EVENTS_PER_SECOND: Final = 60.0
 """How hard the load pushes, when nothing is in its way."""
 
@@ -40,6 +43,9 @@ RECOVERY_SECONDS_MAX: Final = 180.0
 
 CLOSE_SECONDS_MAX: Final = 30.0
 """Longest time until the clock has closed every campaign, whose time has long passed."""
+
+RESOLVERS: Final = "cercles-resolver"
+"""The consumer group of the resolvers."""
 
 SESSION_SECONDS: Final = 3
 """After so long without a sign of life the group gives a worker's, or a sink's, partitions to others."""
@@ -117,7 +123,7 @@ class Scene:
         load, self.load = self.present_load, None
         load.stop()
         with closing(load.receipts), self._quiet(load.receipts.ends()):
-            verdict = self.oracle.judge(load.receipts.read())
+            verdict = self.oracle.judge(load.receipts.read(), load.owed.facts)
         for complaint in (*load.complaints, *self.complaints):
             verdict.complain(complaint)
         self.complaints.clear()
@@ -141,6 +147,10 @@ class Scene:
         clock = self.fleet["clock"]
         clock.send(signal.SIGSTOP)
         try:
+            payment_ends = log_ends(self.bootstrap, topic=PAYMENTS)
+            self.fleet.wait_until(
+                lambda: self.has_resolved(payment_ends), f"{payment_ends} are resolved", RECOVERY_SECONDS_MAX
+            )
             ends = log_ends(self.bootstrap)
             self.fleet.wait_until(lambda: self.has_applied(ends), f"the database has {ends}", RECOVERY_SECONDS_MAX)
         except TimeoutError as error:
@@ -167,6 +177,16 @@ class Scene:
             return has_applied(self.engine, ends)
         except SQLAlchemyError:
             return False
+
+    def has_resolved(self, ends: Mapping[int, int]) -> bool:
+        """Whether the resolver has acknowledged the payments' log below these offsets."""
+        with closing(
+            KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=RESOLVERS, enable_auto_commit=False)
+        ) as consumer:
+            return all(
+                (consumer.committed(TopicPartition(PAYMENTS.name, partition)) or 0) >= end
+                for partition, end in ends.items()
+            )
 
     def pause(self, seconds: float) -> None:
         """Let time pass, and look after the processes meanwhile."""
@@ -250,6 +270,12 @@ def _environment(
             "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "2",
             "CERCLES_WORKER_COMMIT_INTERVAL_SECONDS": "0.3",
         },
+        "resolver": {
+            "CERCLES_RESOLVER_GROUP": RESOLVERS,
+            "CERCLES_RESOLVER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+            "CERCLES_RESOLVER_BATCH_EVENTS_MAX": "20",
+            "CERCLES_RESOLVER_COMMIT_INTERVAL_SECONDS": "0.3",
+        },
         "sink": {
             "CERCLES_SINK_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             "CERCLES_SINK_TRANSACTION_RECORDS_MAX": "40",
@@ -259,6 +285,7 @@ def _environment(
             "CERCLES_GATEWAY_ADMIN_KEY": ADMIN_KEY,
             "CERCLES_PSEUDONYM_KEY": "pseudonym-key-for-tests",
             "CERCLES_GATEWAY_SOURCES": json.dumps({source: {"current": SECRET} for source in SOURCES}),
+            "CERCLES_GATEWAY_STRIPE_ACCOUNTS": json.dumps({payments.ACCOUNT: {"current": payments.SECRET}}),
         },
         "reader": {"CERCLES_READER_KEY": READ_KEY},
         "exporter": {"CERCLES_EXPORTER_TOP_CAMPAIGNS": "1000"},

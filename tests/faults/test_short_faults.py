@@ -8,7 +8,7 @@ from tests.faults.run import catalog, run
 from tests.faults.table import as_json
 
 SEED = 20_260_401
-FAULTS = ("worker.outputs_acknowledged", "cut after COMMIT")
+FAULTS = ("worker.outputs_acknowledged", "resolver.outputs_acknowledged", "cut after COMMIT")
 
 
 @pytest.mark.timeout(240)

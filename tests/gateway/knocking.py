@@ -144,6 +144,56 @@ def setup_intent(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def refund(**changes: Any) -> dict[str, Any]:
+    """Return a refund of a part of the charge, which the account has paid."""
+    return {
+        "id": "re_1",
+        "object": "refund",
+        "amount": 1000,
+        "balance_transaction": "txn_2",
+        "charge": "ch_1",
+        "created": int(datetime.now(UTC).timestamp()),
+        "currency": "eur",
+        "destination_details": {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
+        "metadata": {},
+        "payment_intent": "pi_1",
+        "reason": None,
+        "status": "succeeded",
+    } | changes
+
+
+def balance_transaction(amount: int, currency: str = "eur") -> dict[str, Any]:
+    """Return what a dispute took from the account (below 0), or gave back."""
+    return {
+        "id": f"txn_{abs(amount)}",
+        "object": "balance_transaction",
+        "amount": amount,
+        "currency": currency,
+        "fee": 2000 if amount < 0 else 0,
+        "net": amount - (2000 if amount < 0 else 0),
+        "reporting_category": "dispute" if amount < 0 else "dispute_reversal",
+        "type": "adjustment",
+    }
+
+
+def dispute(**changes: Any) -> dict[str, Any]:
+    """Return a dispute of the whole charge that awaits an answer."""
+    return {
+        "id": "dp_1",
+        "object": "dispute",
+        "amount": 2500,
+        "balance_transactions": [balance_transaction(-2500)],
+        "charge": "ch_1",
+        "created": int(datetime.now(UTC).timestamp()),
+        "currency": "eur",
+        "is_charge_refundable": False,
+        "metadata": {},
+        "payment_intent": "pi_1",
+        "reason": "fraudulent",
+        "status": "needs_response",
+    } | changes
+
+
 def webhook(kind: str, what: Any = None, **changes: Any) -> dict[str, Any]:
     """Return an event of Stripe's around an object, else a payment intent."""
     return {

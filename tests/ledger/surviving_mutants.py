@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 LIST: Final = Path(__file__).with_suffix(".toml")
 
-_PACKAGE: Final = "stream_processors.ledger."
+_FOLDS: Final = "stream_processors."
+_LEDGER: Final = "stream_processors.ledger."
 _UNTRIED: Final = "not checked"
 _DEAD: Final = "killed"
 """A test failed. Anything else (no test ran it, or the machine was too busy to tell) is as bad as alive."""
@@ -23,7 +24,7 @@ class Mutation(NamedTuple):
     """A change of one function: its lines before and after, without indentation."""
 
     function: str
-    """As `facts.capture` or `state.Backers.add`."""
+    """As `facts.capture` or `state.Backers.add`; of the resolver as `resolver.fold.resolve`."""
     before: str
     after: str
 
@@ -42,7 +43,7 @@ def explained() -> dict[Mutation, str]:
 
 def function_of(name: str) -> str:
     """Return the function that mutmut's name of a mutant is about."""
-    module, _, mutant = name.removeprefix(_PACKAGE).rpartition(".")
+    module, _, mutant = name.removeprefix(_LEDGER).removeprefix(_FOLDS).rpartition(".")
     function = mutant.rpartition("__mutmut_")[0]
     return f"{module}.{function.removeprefix('xǁ').replace('ǁ', '.') if 'ǁ' in function else function[2:]}"
 

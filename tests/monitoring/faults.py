@@ -4,15 +4,19 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from kafka import KafkaProducer
 from sqlalchemy import text, update
 
+from schemas.events import encode
 from schemas.tables import campaign_totals
-from tests.gateway.knocking import captured
+from schemas.topics import PAYMENTS
+from tests.gateway.knocking import captured, payment_intent, refund, webhook
 from tests.monitoring.scene import Scene
+from tests.resolver.events import link
 
 BACKLOG_EVENTS: Final = 4_000
 BACKLOG_BATCH_EVENTS: Final = 500
@@ -44,10 +48,15 @@ def _no_exporter(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _silent_broker(scene: Scene) -> Iterator[None]:
-    """Let the broker fall silent while the worker knows of more than it has folded."""
+    """Let the broker fall silent while worker and resolver know of more than they have folded."""
     for start in range(0, BACKLOG_EVENTS, BACKLOG_BATCH_EVENTS):
         scene.send([captured(FIRST_NUMBER + start + number) for number in range(BACKLOG_BATCH_EVENTS)])
-    scene.until_told("cercles_worker_lag_events > 0")
+    with closing(KafkaProducer(bootstrap_servers=scene.broker.bootstrap_servers)) as producer:
+        for number in range(BACKLOG_EVENTS):
+            event = link(f"stripe:pi_backlog-{number}")
+            producer.send(PAYMENTS.name, key=event.data.payment_id.encode(), value=encode(event))
+        producer.flush()
+    scene.until_told("cercles_worker_lag_events > 0 and on () cercles_resolver_lag_events > 0")
     os.kill(scene.broker.pid, signal.SIGSTOP)
     try:
         yield
@@ -112,6 +121,18 @@ def _refused_event(scene: Scene) -> Iterator[None]:
         scene.command("dead-letters", "drop", *ids, "--why", "sent by a test")
 
 
+@contextmanager
+def _refund_without_payment(scene: Scene) -> Iterator[None]:
+    names = {"payment_intent": "pi_late", "charge": "ch_late"}
+    scene.send_webhook(webhook("refund.created", refund(id="re_early", **names)))
+    try:
+        yield
+    finally:
+        scene.send_webhook(
+            webhook("payment_intent.succeeded", payment_intent(id="pi_late", latest_charge="ch_late"), id="evt_late")
+        )
+
+
 FAULTS: Final = (
     Fault(
         "the exporter is killed",
@@ -121,7 +142,14 @@ FAULTS: Final = (
     Fault(
         "the broker falls silent",
         _silent_broker,
-        frozenset({"CerclesWorkerLagWithoutProgress", "CerclesProcessStalled", "CerclesGatewayErrors"}),
+        frozenset(
+            {
+                "CerclesWorkerLagWithoutProgress",
+                "CerclesResolverLagWithoutProgress",
+                "CerclesProcessStalled",
+                "CerclesGatewayErrors",
+            }
+        ),
     ),
     Fault(
         "somebody locks the sink out",
@@ -135,6 +163,7 @@ FAULTS: Final = (
     ),
     Fault("checkpoints can't be written", _no_room_for_checkpoints, frozenset({"CerclesCheckpointsFailing"})),
     Fault("a campaign's row is an older one", _older_row, frozenset({"CerclesCampaignGap"})),
+    Fault("a refund comes without its payment", _refund_without_payment, frozenset({"CerclesPaymentNotSeen"})),
     Fault(
         "an event is refused",
         _refused_event,

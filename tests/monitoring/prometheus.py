@@ -26,6 +26,7 @@ STOP_SECONDS_MAX: Final = 10.0
 
 SHORTER: Final = {
     "CerclesProcessStalled": ("> 30", "> 3"),
+    "CerclesPaymentNotSeen": ("> 3600", "> 5"),
     "CerclesDeadLettersLeftOpen": ("> 24 * 3600", "> 5"),
 }
 """Thresholds that are times, and what stands for them: nobody waits for a day."""

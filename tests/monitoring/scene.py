@@ -25,20 +25,23 @@ from sinks import migrate
 from tests.faults.postgresql import PostgreSQL
 from tests.faults.processes import Running
 from tests.gateway.knocking import (
+    ACCOUNT,
     ADMIN_KEY,
     CAMPAIGN,
     PSEUDONYM_KEY,
     SOURCE,
     SOURCE_SECRET,
+    STRIPE_SECRET,
     admin_headers,
     captured,
     launch,
     send,
+    send_webhook,
 )
 from tests.monitoring import prometheus
 from tests.monitoring.prometheus import Prometheus
 
-PROCESSES: Final = ("exporter", "reader", "sink", "worker", "clock", "gateway")
+PROCESSES: Final = ("exporter", "reader", "sink", "worker", "resolver", "clock", "gateway")
 ANSWER_SECONDS_MAX: Final = 5.0
 VISIT_SECONDS: Final = 0.1
 """Time between two visits of the traffic."""
@@ -112,6 +115,11 @@ class Scene:
         with httpx.Client(base_url=self.urls["gateway"]) as client:
             send(client, what).raise_for_status()
 
+    def send_webhook(self, what: dict[str, Any]) -> None:
+        """Send an event of Stripe's."""
+        with httpx.Client(base_url=self.urls["gateway"]) as client:
+            send_webhook(client, what).raise_for_status()
+
     def until_firing(self, alerts: set[str]) -> None:
         """Wait until all of these fire; further ones may. Raises TimeoutError."""
         _until(lambda: alerts <= self.prometheus.firing(), lambda: f"{alerts - self.prometheus.firing()} fire")
@@ -171,7 +179,7 @@ def scene(broker: EmbeddedKafka) -> Iterator[Scene]:
         )
         for name in PROCESSES:
             whole.start(name)
-        whole.until_told("sum(up) == 7")
+        whole.until_told("sum(up) == 8")
         whole.launch(CAMPAIGN, goal_minor=10_000)
         stack.enter_context(Traffic(whole.urls["gateway"], whole.urls["reader"]))
         yield whole
@@ -198,6 +206,10 @@ def _environment(name: str, bootstrap: str, url: str, directory: Path, port: int
             "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(directory / "checkpoints"),
             "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "1",
         },
+        "resolver": {
+            "CERCLES_RESOLVER_GROUP": "monitored-resolvers",
+            "CERCLES_RESOLVER_BATCH_EVENTS_MAX": "1",
+        },
         "sink": {
             "CERCLES_SINK_GROUP_ID": "monitored-sinks",
             "CERCLES_SINK_RETRY_DELAY_SECONDS_MAX": "0.5",
@@ -205,6 +217,7 @@ def _environment(name: str, bootstrap: str, url: str, directory: Path, port: int
         "gateway": {
             "CERCLES_GATEWAY_ADMIN_KEY": ADMIN_KEY,
             "CERCLES_GATEWAY_SOURCES": json.dumps({SOURCE: {"current": SOURCE_SECRET}}),
+            "CERCLES_GATEWAY_STRIPE_ACCOUNTS": json.dumps({ACCOUNT: {"current": STRIPE_SECRET}}),
             "CERCLES_GATEWAY_PUBLISH_SECONDS": "1",
             "CERCLES_PSEUDONYM_KEY": PSEUDONYM_KEY,
         },

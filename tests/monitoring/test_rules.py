@@ -32,7 +32,7 @@ from tests.project.documents import ROOT
 
 UNIT_TESTS: Final = read_yaml(PROMETHEUS / "tests" / "alerts.yml")
 ALERTS: Final = alerts()
-SCALED: Final = {"worker", "sink"}
+SCALED: Final = {"resolver", "worker", "sink"}
 """Of these there may be several (tests/project/test_compose.py)."""
 
 PARTS: Final = ("**Means:**", "**Hurts:**", "**Look", "**Over when:**")

@@ -20,6 +20,9 @@ LEADING_NOWHERE: Final = (*RING, "never-posted")
 ODD: Final = ("by-nobody", "lowered", "never-captured", "returned-twice")
 """Pledges of which the simulator tells nothing alike."""
 
+STRIPE: Final = "stripe/acme/test"
+"""A source that campaigns list besides, for what the faults send in by the gateway."""
+
 RATES: Final = Rates(authorize=0.9, fail=0.05, cancel=0.1, amend=0.1, refund=0.1, dispute=0.05, share=0.3)
 DAYS: Final = 60
 """Longer than the campaign is open: some pledges are late."""
@@ -34,7 +37,8 @@ def story(campaign_id: str, pledges: int, chance: random.Random) -> list[tuple[s
     records += chance.choices(records, k=len(records) // 10)
     records += [chance.choice(POISON) for _ in range(max(1, len(records) // 20))]
     chance.shuffle(records)
-    first = encode(launch(campaign=campaign_id, goal_minor=150_000, funding_model="keep_it_all"))
+    sources = [SOURCE, STRIPE]
+    first = encode(launch(campaign=campaign_id, goal_minor=150_000, funding_model="keep_it_all", sources=sources))
     return [(campaign_id, record) for record in (first, *records, first)]
 
 

@@ -18,7 +18,7 @@ from tests.project.documents import ROOT, setting_variables
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 OURS: Final = sorted(name for name, service in SERVICES.items() if "build" in service)
-PROCESSES: Final = ("clock", "exporter", "gateway", "reader", "sink", "worker")
+PROCESSES: Final = ("clock", "exporter", "gateway", "reader", "resolver", "sink", "worker")
 ONE_SHOTS: Final = ("db", "topics")
 INTERPOLATION: Final = re.compile(r"\$\{(?P<name>\w+)(?P<rest>:[?-][^}]*)?\}")
 
@@ -145,8 +145,8 @@ def test_who_uses_a_server_waits_for_it(name: str) -> None:
         assert awaited == {{"db": "database", "topics": "kafka"}[name]: {"condition": "service_healthy"}}
 
 
-@pytest.mark.parametrize("name", ["worker", "sink"])
-def test_worker_and_sink_can_be_scaled(name: str) -> None:
+@pytest.mark.parametrize("name", ["resolver", "worker", "sink"])
+def test_resolver_worker_and_sink_can_be_scaled(name: str) -> None:
     """`--scale` needs a service without a name or a port of its own."""
     assert not {"container_name", "ports"} & SERVICES[name].keys()
 

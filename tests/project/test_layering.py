@@ -16,7 +16,8 @@ PACKAGES: Final = ("cercles", "producers", "readers", "schemas", "sinks", "strea
 LAYERS: Final = "Folders import only schemas; cercles imports all"
 SCAFFOLDING: Final = "Nothing of ours imports tests or tools"
 LEDGER: Final = "The ledger imports only what cannot reach outside"
-PURE: Final = "What the ledger imports does no input or output"
+RESOLVER: Final = "The resolver imports only what cannot reach outside"
+PURE: Final = "What the pure folds import does no input or output"
 FAUST: Final = "Faust stays in stream_processors"
 AIOKAFKA: Final = "Only what publishes in an event loop, and Faust, need aiokafka"
 READERS: Final = "Readers read rows, not topics"
@@ -33,6 +34,10 @@ WRONG: Final = {
     "ledger -> a new library": ("stream_processors/ledger/percent.py", "import httpx", LEDGER),
     "ledger -> the shell": ("stream_processors/ledger/percent.py", "import stream_processors.settings", LEDGER),
     "ledger -> tables": ("stream_processors/ledger/percent.py", "from schemas import tables", LEDGER),
+    "resolver -> time": ("stream_processors/resolver/fold.py", "import time", RESOLVER),
+    "resolver -> a new library": ("stream_processors/resolver/fold.py", "import httpx", RESOLVER),
+    "resolver -> the ledger": ("stream_processors/resolver/fold.py", "import stream_processors.ledger.fold", RESOLVER),
+    "resolver -> topics": ("stream_processors/resolver/batch.py", "from schemas import topics", RESOLVER),
     "events -> os": ("schemas/events.py", "import os", PURE),
     "refusals -> settings of Kafka": ("stream_processors/refusals.py", "import schemas.connections", PURE),
     "producers -> faust": ("producers/settings.py", "import faust", FAUST),

@@ -106,9 +106,11 @@ class Stage:
     def _send(self, topic: Topic, partition: int, key: Any, value: Any, headers: Any = ()) -> None:
         self._producer.send(topic.name, key=key, value=value, headers=list(headers), partition=partition)
 
-    def put_aside(self, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
-        """Append a record to the dead letters, as a gateway does."""
-        self._send(DEAD_LETTERS, partition, None, value, headers)
+    def put_aside(
+        self, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]], key: bytes | None = None
+    ) -> None:
+        """Append a record to the dead letters, as a gateway does, or with a key as the resolver."""
+        self._send(DEAD_LETTERS, partition, key, value, headers)
         self._producer.flush()
 
     def sink(self, engine: Engine, *, records_max: int | None = None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from schemas import updates
 from schemas.events import EVENT_TYPES, Decoding, Event, LogEvent, encode, type_name
 from schemas.export import RECORD_TYPES
+from schemas.payments import PAYMENT_TYPES, PaymentDecoding, PaymentEvent
 from schemas.strictness import first_fault
 from tests.schemas.json_schemas import is_valid
 
@@ -45,7 +46,12 @@ BEYOND_JSON_SCHEMA: Final = {
 
 IMPORTANT: Final = [
     (type_name, fault)
-    for type_name in ("cercles.pledge.authorized", "cercles.pledge.captured", "cercles.pledge.refunded")
+    for type_name in (
+        "cercles.pledge.authorized",
+        "cercles.pledge.captured",
+        "cercles.pledge.refunded",
+        "cercles.payment.refunded",
+    )
     for fault in (
         "amount_minor-float",
         "amount_minor-zero",
@@ -64,14 +70,18 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-def decode(path: Path) -> LogEvent | updates.UpdateRecord:
-    content = path.read_bytes()
+def decode(path: Path) -> LogEvent | PaymentEvent | updates.UpdateRecord:
+    record: LogEvent | PaymentEvent | updates.UpdateRecord = decoder_of(path).decode(path.read_bytes())
+    return record
+
+
+def decoder_of(path: Path) -> Any:
     if path.parent.name in EVENT_TYPES:
-        return Decoding.log.decode(content)
-    return updates.decoder.decode(content)
+        return Decoding.log
+    return PaymentDecoding.log if path.parent.name in PAYMENT_TYPES else updates.decoder
 
 
-def written(record: LogEvent | updates.UpdateRecord) -> bytes:
+def written(record: LogEvent | PaymentEvent | updates.UpdateRecord) -> bytes:
     return encode(record) if isinstance(record, Event) else updates.encoder.encode(record)
 
 
@@ -100,9 +110,8 @@ def test_a_valid_example_survives_the_round_trip(path: Path) -> None:
     record = decode(path)
     again = written(record)
     assert is_valid(path.parent.name, json.loads(again))
-    path_decoder: Any = Decoding.log if isinstance(record, Event) else updates.decoder
-    assert path_decoder.decode(again) == record
-    if isinstance(record, Event):
+    assert decoder_of(path).decode(again) == record
+    if isinstance(record, Event) and path.parent.name in EVENT_TYPES:
         assert type_name(record) == path.parent.name
 
 

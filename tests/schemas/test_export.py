@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from schemas import export
 from schemas.events import EVENT_TYPES
+from schemas.payments import PAYMENT_TYPES
 from schemas.updates import MilestoneType
 
 
@@ -20,7 +21,7 @@ def test_the_files_are_those_of_the_structs() -> None:
 def test_every_type_of_the_log_and_of_the_updates_has_a_file() -> None:
     """Derived types have none: they are parts of an update, not records."""
     names = {path.name.removesuffix(export.SUFFIX) for path in export.DIRECTORY.glob("*" + export.SUFFIX)}
-    assert names == {*EVENT_TYPES, "cercles.update", "cercles.progress"}
+    assert names == {*EVENT_TYPES, *PAYMENT_TYPES, "cercles.update", "cercles.progress"}
     assert names.isdisjoint(get_args(MilestoneType))
 
 
@@ -40,7 +41,7 @@ def test_a_file_is_a_json_schema_of_its_own(type_name: str) -> None:
     assert {reference.removeprefix("#/$defs/") for reference in references} == set(schema["$defs"])
 
 
-@pytest.mark.parametrize("type_name", EVENT_TYPES)
+@pytest.mark.parametrize("type_name", [*EVENT_TYPES, *PAYMENT_TYPES])
 def test_an_event_is_bound_as_the_struct_binds_it(type_name: str) -> None:
     """`type` and `specversion` are constants and `data` takes no other field."""
     schema = export.schema(type_name)
@@ -49,7 +50,7 @@ def test_an_event_is_bound_as_the_struct_binds_it(type_name: str) -> None:
     assert {"type", "specversion", "id", "source", "time", "data"} <= set(schema["required"])
     data = schema["$defs"][schema["properties"]["data"]["$ref"].removeprefix("#/$defs/")]
     assert data["additionalProperties"] is False
-    assert "campaign_id" in data["required"]
+    assert ("campaign_id" if type_name in EVENT_TYPES else "payment_id") in data["required"]
 
 
 @pytest.mark.parametrize("type_name", export.RECORD_TYPES)
@@ -60,7 +61,7 @@ def test_every_time_has_its_pattern(type_name: str) -> None:
     assert all(node["pattern"] == export.RFC3339_PATTERN for node in times)
 
 
-@pytest.mark.parametrize("type_name", EVENT_TYPES)
+@pytest.mark.parametrize("type_name", [*EVENT_TYPES, *PAYMENT_TYPES])
 def test_every_amount_is_a_bound_integer(type_name: str) -> None:
     """No amount of an event can be a float, 0, or over 10^12 minor units."""
     amounts = [

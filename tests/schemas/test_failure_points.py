@@ -53,7 +53,7 @@ def test_what_is_no_point_or_no_number_is_refused_in_words(value: str) -> None:
 def test_each_point_is_named_once_and_after_its_process() -> None:
     """Names say where they are."""
     assert len(FAILURE_POINTS) == len(set(FAILURE_POINTS))
-    assert {point.split(".")[0] for point in FAILURE_POINTS} == {"worker", "sink", "gateway", "clock"}
+    assert {point.split(".")[0] for point in FAILURE_POINTS} == {"worker", "resolver", "sink", "gateway", "clock"}
 
 
 def test_reaching_a_point_costs_next_to_nothing() -> None:

@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from schemas.events import EVENT_TYPES, Decoding, Event, LogEvent
 from schemas.fields import IDENTIFIER_PATTERN
+from schemas.payments import PAYMENT_TYPES
 from schemas.strictness import DEADLINE_AHEAD_MAX, Fault, escape, fault_of, first_fault, pointer_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -136,7 +137,7 @@ def test_lists_are_looked_through() -> None:
 def test_every_id_of_every_event_is_checked() -> None:
     """A field that is added later with the pattern of ids is checked without another word."""
     checked = 0
-    for struct in EVENT_TYPES.values():
+    for struct in (*EVENT_TYPES.values(), *PAYMENT_TYPES.values()):
         kind = inspect.type_info(struct)
         assert isinstance(kind, inspect.StructType)
         (data,) = (field.type for field in kind.fields if field.name == "data")

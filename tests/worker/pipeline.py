@@ -223,10 +223,10 @@ def group_position(bootstrap: str, partitions: int = PARTITIONS_EMBEDDED) -> Ite
         yield lambda: {source.partition: consumer.committed(source) or 0 for source in sources}
 
 
-def log_ends(bootstrap: str, partitions: int = PARTITIONS_EMBEDDED) -> dict[int, int]:
-    """Return the end of each partition of the log."""
+def log_ends(bootstrap: str, partitions: int = PARTITIONS_EMBEDDED, topic: Topic = LOG) -> dict[int, int]:
+    """Return the end of each partition of the log, or of another topic."""
     with closing(KafkaConsumer(bootstrap_servers=bootstrap)) as consumer:
-        sources = [TopicPartition(LOG.name, number) for number in range(partitions)]
+        sources = [TopicPartition(topic.name, number) for number in range(partitions)]
         return {source.partition: end for source, end in consumer.end_offsets(sources).items()}
 
 

@@ -12,10 +12,11 @@ from faust.types import TP
 
 from schemas.connections import KafkaConnection
 from schemas.topics import LOG
-from stream_processors.settings import WorkerSettings
+from stream_processors.settings import ResolverSettings, WorkerSettings
 from stream_processors.shell import lane, process
 from stream_processors.shell.checkpoints import CheckpointDirectory
-from stream_processors.shell.process import WorkerProcess
+from stream_processors.shell.process import LaneProcess, WorkerProcess
+from stream_processors.shell.resolver_process import ResolverProcess
 from tests.conftest import wait_until
 from tests.worker.pipeline import launch
 from tests.worker.test_lane import Bench, FakeRecord
@@ -39,10 +40,10 @@ class FakeLane:
 
 
 class Measured:
-    """A worker's measuring of two partitions that hold 10 events each."""
+    """A worker's, or a resolver's, measuring of two partitions that hold 10 events each."""
 
-    def __init__(self) -> None:
-        self.worker = WorkerProcess(WorkerSettings())
+    def __init__(self, worker: LaneProcess) -> None:
+        self.worker = worker
         self.heard: int | None = 10
         self.lanes = [FakeLane(0), FakeLane(1)]
         self._of = {TP(LOG.name, one.partition): one for one in self.lanes}
@@ -64,10 +65,13 @@ class Measured:
         task.cancel()
 
 
-@pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+@pytest.fixture(
+    params=[lambda: WorkerProcess(WorkerSettings()), lambda: ResolverProcess(ResolverSettings())],
+    ids=["worker", "resolver"],
+)
+def measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Measured:
     monkeypatch.setattr(process, "_LAG_SECONDS", 0)
-    return Measured()
+    return Measured(request.param())
 
 
 def test_without_lag_every_look_is_headway(measured: Measured) -> None:

@@ -1,0 +1,1 @@
+"""Tests of the resolver, which is pure: no broker, no clock."""
