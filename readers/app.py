@@ -12,6 +12,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from readers.front import measured, with_entity_tags, with_head
+from readers.live.following import Following
+from readers.live.route import stream_route
 from readers.metrics import ReaderMetrics
 from readers.problems import problem_details
 from readers.read_key import COMPONENTS
@@ -23,10 +25,15 @@ from readers.waiting import Waiting
 OPENAPI_PATH: Final = "/openapi.json"
 
 
-def build_app(snapshots: Snapshots, waiting: Waiting, metrics: ReaderMetrics, settings: ReaderSettings) -> ASGIApp:
+def build_app(
+    snapshots: Snapshots, waiting: Waiting, following: Following, metrics: ReaderMetrics, settings: ReaderSettings
+) -> ASGIApp:
     """Return the ASGI application of a reader."""
     app = Litestar(
-        route_handlers=[campaign_routes(snapshots, waiting, settings)],
+        route_handlers=[
+            campaign_routes(snapshots, waiting, settings),
+            stream_route(following),
+        ],
         plugins=[problem_details()],
         openapi_config=OpenAPIConfig(
             title="Cercles reader",

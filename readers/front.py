@@ -17,6 +17,11 @@ _ETAG: Final = re.compile(rb'"[^"]*"')
 _KEPT_IN_304: Final = frozenset({b"etag", b"cache-control", b"cercles-as-of", b"vary"})
 """RFC 9110, section 15.4.5: what a 304 repeats."""
 
+HEAD_EXTENSION: Final = "cercles.head"
+"""Among the extensions of a request that was a HEAD: an answer without an end of its own is to end at once."""
+
+EVENT_STREAM: Final = "text/event-stream"
+
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 
@@ -67,6 +72,7 @@ def with_head(app: ASGIApp) -> ASGIApp:
         inner = scope.copy()
         if scope["method"] == "HEAD":
             inner["method"] = HttpMethod.GET
+            inner["extensions"] = {**(scope.get("extensions") or {}), HEAD_EXTENSION: {}}
         try:
             await app(inner, receive, sending)
         finally:
@@ -83,7 +89,8 @@ def with_entity_tags(app: ASGIApp) -> ASGIApp:
     """Give every answer a strong entity tag, and say 304 to who has it already (RFC 9110, section 13.1.2).
 
     The tag is a digest of the content: whatever may change an answer (a rebuild under a new fold version, a gap, a
-    new release of the reader) changes it, which a tag made of positions would have to foresee.
+    new release of the reader) changes it, which a tag made of positions would have to foresee. A stream has no content
+    to digest before it ends, and passes.
     """
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +103,7 @@ def with_entity_tags(app: ASGIApp) -> ASGIApp:
 
         async def sending(message: Message) -> None:
             nonlocal start
-            if message["type"] == "http.response.start" and message["status"] == _OK:
+            if message["type"] == "http.response.start" and message["status"] == _OK and not _is_stream(message):
                 start = message
                 return
             if start is None or message["type"] != "http.response.body":
@@ -109,6 +116,12 @@ def with_entity_tags(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, sending)
 
     return front
+
+
+def _is_stream(start: HTTPResponseStartEvent) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(EVENT_STREAM.encode()) for name, value in start["headers"]
+    )
 
 
 async def _send_tagged(start: HTTPResponseStartEvent, content: bytes, known: list[bytes], send: Send) -> None:

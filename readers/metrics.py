@@ -13,6 +13,13 @@ WaitOutcome = Literal[
     "interrupted",  # the database went away, or this reader was stopping: 503
 ]
 
+StreamOutcome = Literal[
+    "aged",  # it was as old as a stream may become: the client comes back
+    "left",  # the client went away
+    "interrupted",  # the database or the campaign went away, or this reader was stopping
+    "turned_away",  # there were too many: 503
+]
+
 UNMATCHED: Final = "unmatched"
 """The route of a request that matches none; its path is the client's and has no bound."""
 
@@ -58,6 +65,15 @@ class ReaderMetrics:
         self.waits = Counter(
             "cercles_reader_waits_total", "Ends of waits for a position", ("outcome",), registry=self.registry
         )
+        self.streams = Gauge("cercles_reader_streams", "Streams that follow a campaign", registry=self.registry)
+        self.stream_events = Counter(
+            "cercles_reader_stream_events_total",
+            "Events sent by streams, without heartbeats",
+            registry=self.registry,
+        )
+        self.stream_ends = Counter(
+            "cercles_reader_stream_ends_total", "Ends of streams", ("outcome",), registry=self.registry
+        )
 
     def count_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request. `route` is a template of ours or `UNMATCHED`."""
@@ -68,3 +84,7 @@ class ReaderMetrics:
     def count_wait(self, outcome: WaitOutcome) -> None:
         """Count the end of one wait."""
         self.waits.labels(outcome).inc()
+
+    def count_stream_end(self, outcome: StreamOutcome) -> None:
+        """Count the end of one stream, or that it could not begin."""
+        self.stream_ends.labels(outcome).inc()

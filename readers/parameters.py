@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, get_args
 
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from readers.positions import CURSOR_LENGTH_MAX, CURSOR_PATTERN, POSITION_LENGTH_MAX, POSITION_PATTERN
 from readers.settings import PAGE_SIZE_MAX
@@ -73,5 +73,14 @@ StatusFilter = Annotated[
         required=False,
         schema_extra=_TEXT,
         description="Only campaigns of this status",
+    ),
+]
+LastEventId = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        required=False,
+        schema_extra=_TEXT,
+        description="The id of the last event that was heard, as browsers send it by themselves: it is not said again",
     ),
 ]

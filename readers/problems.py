@@ -10,6 +10,7 @@ from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetail
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from readers.live.following import FollowingStoppedError, TooManyStreamsError
 from readers.outcomes import EventElsewhereError
 from readers.positions import NoSuchPositionError
 from readers.queries import CampaignUnknownError
@@ -91,12 +92,24 @@ _BY_ERROR: Final[dict[type[Exception], Callable[[Any], ProblemDetailsException]]
     WaitTimedOutError: _as(HTTPStatus.GATEWAY_TIMEOUT),
     TooManyWaitersError: lambda error: _retry_later(str(error)),
     WaitInterruptedError: lambda error: _retry_later(str(error)),
+    TooManyStreamsError: lambda error: _retry_later(str(error)),
+    FollowingStoppedError: lambda error: _retry_later(str(error)),
     ReadsQueueFullError: lambda error: _retry_later(str(error)),
     ClientLeftError: lambda error: _problem(CLIENT_CLOSED_REQUEST, str(error)),
     DBAPIError: _of_database,
     PoolTimeoutError: _of_full_pool,
     Exception: _of_bug,
 }
+
+
+ERRORS: Final = tuple(_BY_ERROR)
+"""What can go wrong: every exception is one of these, by itself or by what it inherits from."""
+
+
+def problem_of(error: Exception) -> ProblemDetailsException:
+    """Return the problem that an exception is answered with."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _BY_ERROR)
+    return _BY_ERROR[kind](error)
 
 
 def problem_details() -> ProblemDetailsPlugin:

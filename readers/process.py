@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from readers.app import build_app
+from readers.live.following import Following
 from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
 from readers.snapshots import Snapshots, open_engine
@@ -93,9 +94,10 @@ class ReaderProcess:
 
     async def _serve(self, listening: socket.socket, stop: threading.Event) -> None:
         waiting = Waiting(self._snapshots, self._metrics, self._settings)
+        following = Following(self._snapshots, self._metrics, self._settings)
         server = _Server(
             uvicorn.Config(
-                build_app(self._snapshots, waiting, self._metrics, self._settings),
+                build_app(self._snapshots, waiting, following, self._metrics, self._settings),
                 http="h11",
                 ws="none",
                 loop="asyncio",
@@ -114,6 +116,7 @@ class ReaderProcess:
             self.headway.note(self._snapshots.under_way())
             await asyncio.sleep(_STOP_POLL_SECONDS)
         waiting.stop()
+        following.stop()
         server.should_exit = True
         await serving
         if not stop.is_set():

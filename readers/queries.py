@@ -179,22 +179,7 @@ def read_milestones(connection: Connection, campaign_id: str, *, after: Cursor, 
     return answers.Milestones(
         **_standing(campaign),
         currency=campaign.currency,
-        milestones=[
-            answers.Milestone(
-                type=row.type,
-                position=str(Position(row.partition_number, row.log_offset)),
-                event_id=row.event_id,
-                occurred_at=row.occurred_at,
-                step=row.step,
-                occurrence=row.occurrence,
-                stretch_goal_id=row.stretch_goal_id,
-                threshold_minor=row.threshold_minor,
-                threshold=format_amount(row.threshold_minor, campaign.currency),
-                total_minor=row.total_minor,
-                total=format_amount(row.total_minor, campaign.currency),
-            )
-            for row in rows
-        ],
+        milestones=[milestone(row, campaign.currency) for row in rows],
         next_cursor=str(Cursor(rows[-1].log_offset, rows[-1].milestone_number)) if more else None,
     )
 
@@ -223,6 +208,23 @@ def entry(row: Row[Any], currency: str) -> answers.Entry:
         circle=row.circle,
         day=row.day,
         **amounts(row, currency),
+    )
+
+
+def milestone(row: Row[Any], currency: str) -> answers.Milestone:
+    """Return a row of `milestones` as the API shows it."""
+    return answers.Milestone(
+        type=row.type,
+        position=str(Position(row.partition_number, row.log_offset)),
+        event_id=row.event_id,
+        occurred_at=row.occurred_at,
+        step=row.step,
+        occurrence=row.occurrence,
+        stretch_goal_id=row.stretch_goal_id,
+        threshold_minor=row.threshold_minor,
+        threshold=format_amount(row.threshold_minor, currency),
+        total_minor=row.total_minor,
+        total=format_amount(row.total_minor, currency),
     )
 
 

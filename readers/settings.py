@@ -35,6 +35,22 @@ class ReaderSettings(BaseSettings):
         default=0.01, ge=0.005, le=5, description="Seconds between two looks at the database on behalf of all who wait"
     )
     waiters: int = Field(default=256, ge=0, le=10_000, description="Most requests that wait at once; beyond it 503")
+    streams: int = Field(default=256, ge=0, le=10_000, description="Most streams at once; beyond it 503")
+    stream_poll_seconds: float = Field(
+        default=0.5,
+        ge=0.01,
+        le=60,
+        description="Seconds between two looks at a campaign on behalf of all who follow it",
+    )
+    stream_heartbeat_seconds: float = Field(
+        default=10.0, gt=0, le=60, description="Longest silence of a stream, in seconds: then it sends a heartbeat"
+    )
+    stream_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        le=86_400,
+        description="Longest time of one stream, in seconds; the client then comes back",
+    )
     reads_at_once: int = Field(default=8, ge=1, le=64, description="Threads, and connections to the database")
     reads_queued: int = Field(
         default=256, ge=0, le=10_000, description="Most reads that stand in line for a thread; beyond it 503"

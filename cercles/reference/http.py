@@ -14,6 +14,7 @@ from producers.metrics import GatewayMetrics
 from producers.publishing import Publisher, PublishingBounds
 from producers.settings import KEY_LENGTH_MIN, GatewaySettings, PseudonymSettings
 from readers.app import build_app
+from readers.live.following import Following
 from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
 from readers.snapshots import Snapshots, open_engine
@@ -57,7 +58,8 @@ def reader() -> ASGIApp:
     """Return a reader's application as it is before anything is opened."""
     settings, metrics = ReaderSettings(), ReaderMetrics()
     snapshots = Snapshots(open_engine(settings), metrics, at_once=1, queued_max=0)
-    return build_app(snapshots, Waiting(snapshots, metrics, settings), metrics, settings)
+    waiting, following = Waiting(snapshots, metrics, settings), Following(snapshots, metrics, settings)
+    return build_app(snapshots, waiting, following, metrics, settings)
 
 
 def document(app: ASGIApp) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_every_answer_is_as_the_document_says(stored: Stored, start_reader: Star
     stored.milestone(1, "cercles.goal.reached", occurrence=1)
     stored.dead_letter(2)
     stored.progress(4)
-    api = start_reader(wait_seconds=0.01, wait_poll_seconds=0.01)
+    api = start_reader(wait_seconds=0.01, wait_poll_seconds=0.01, stream_seconds=0.01)
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(CONFIGURATION, encoding="utf-8")
     run = subprocess.run(
@@ -43,7 +43,7 @@ def test_every_answer_is_as_the_document_says(stored: Stored, start_reader: Star
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"Tested: 7\b", run.stdout), run.stdout
+    assert re.search(r"Tested: 8\b", run.stdout), run.stdout
 
 
 def document(api: httpx.Client) -> dict[str, Any]:
@@ -57,13 +57,15 @@ def test_the_document_names_every_route_and_its_problems(api: httpx.Client) -> N
     paths = document(api)["paths"]
     campaign = "/v1/campaigns/{campaign_id}"
     keyed = {f"{campaign}/entries", f"{campaign}/events/{{position}}"}
-    assert set(paths) == keyed | {"/v1/campaigns", campaign} | {
+    stream = f"{campaign}/stream"
+    assert set(paths) == keyed | {"/v1/campaigns", campaign, stream} | {
         f"{campaign}/{part}" for part in ("circles", "days", "milestones")
     }
     for path, item in paths.items():
         operation = item["get"]
-        assert "wait_for" in {parameter["name"] for parameter in operation["parameters"]}
-        assert set(operation["responses"]) >= {"200", "304", "400", "404", "503", "504"}
+        waits = {"wait_for"} <= {parameter["name"] for parameter in operation["parameters"]}
+        assert waits == ({"304", "504"} <= set(operation["responses"])) == (path != stream)
+        assert set(operation["responses"]) >= {"200", "400", "404", "503"}
         assert ({"401", "403"} <= set(operation["responses"])) == (path in keyed)
         assert bool(operation.get("security")) == (path in keyed)
         for status, response in operation["responses"].items():

@@ -1,0 +1,1 @@
+"""One campaign, whole and live: what the stream says and the page shows."""
