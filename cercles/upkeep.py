@@ -81,7 +81,12 @@ def _run(directory: DataDirectory, ports: Ports, display: Display) -> None:
         write_examples(directory)
         sys.stdout.write(addresses(directory, stack))
         sys.stdout.flush()
-        shown = {"write": stack.gateway_url, "read": f"{stack.reader_url}/v1/campaigns", "metrics": stack.exporter_url}
+        shown = {
+            "write": stack.gateway_url,
+            "read": f"{stack.reader_url}/v1/campaigns",
+            "page": f"{stack.reader_url}/campaigns",
+            "metrics": stack.exporter_url,
+        }
         attendance.attend(lambda: False, addresses=shown)
 
 
@@ -90,6 +95,7 @@ def addresses(directory: DataDirectory, stack: Stack) -> str:
     rows = {
         "gateway": stack.gateway_url,
         "reader": stack.reader_url,
+        "live page": f"{stack.reader_url}/campaigns",
         "metrics of campaigns": stack.exporter_url,
         "Kafka": stack.bootstrap_servers,
         "database": directory.database_url,

@@ -15,6 +15,7 @@ from readers.front import measured, with_entity_tags, with_head
 from readers.live.following import Following
 from readers.live.route import stream_route
 from readers.metrics import ReaderMetrics
+from readers.page.routes import asset_routes, page_routes, templates
 from readers.problems import problem_details
 from readers.read_key import COMPONENTS
 from readers.routes import campaign_routes
@@ -33,7 +34,10 @@ def build_app(
         route_handlers=[
             campaign_routes(snapshots, waiting, settings),
             stream_route(following),
+            page_routes(snapshots),
+            asset_routes(),
         ],
+        template_config=templates(),
         plugins=[problem_details()],
         openapi_config=OpenAPIConfig(
             title="Cercles reader",

@@ -60,6 +60,7 @@ class Performance:
         self._addresses = {
             "write": self._stack.gateway_url,
             "read": f"{self._stack.reader_url}/v1/campaigns/{story.campaign.id}",
+            "page": f"{self._stack.reader_url}/campaigns/{story.campaign.id}",
             "metrics": self._stack.exporter_url,
             "data": str(directory.path),
         }

@@ -29,6 +29,9 @@ HEAD: Final = """\
 This page is written by `python -m cercles.reference` from the OpenAPI documents that the gateway and the reader serve
 at `/openapi.json`; a check keeps it so. Errors are `application/problem+json` (RFC 9457).
 
+The reader also has pages for people, an index at `/campaigns` and `/campaigns/{id}` for each campaign, in English or
+French (`?lang=en`, `?lang=fr`, else as the browser asks).
+
 Every process also has an operations address (`CERCLES_OPERATIONS_HOST` and `CERCLES_OPERATIONS_PORT`) with `/healthz`
 (200 while it answers at all), `/readyz` (200 while it can do its work, else 503 with the reason) and `/metrics`.
 """

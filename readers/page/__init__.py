@@ -1,0 +1,1 @@
+"""The live page: what a campaign's owner sees, in a browser."""
