@@ -10,6 +10,9 @@ from schemas.connections import DatabaseConnection
 WAIT_SECONDS_MAX: Final = 60.0
 """Longest that `wait_for` may be set to wait: beyond it, proxies on the way give up first."""
 
+HEARTBEAT_SECONDS_MAX: Final = 20.0
+"""Rarest that heartbeats may be set to come: the live page takes 25 s of silence for a broken connection."""
+
 PAGE_SIZE_DEFAULT: Final = 100
 PAGE_SIZE_MAX: Final = 500
 """Most rows of one page, in the API and in the entries of one event."""
@@ -43,7 +46,10 @@ class ReaderSettings(BaseSettings):
         description="Seconds between two looks at a campaign on behalf of all who follow it",
     )
     stream_heartbeat_seconds: float = Field(
-        default=10.0, gt=0, le=60, description="Longest silence of a stream, in seconds: then it sends a heartbeat"
+        default=10.0,
+        gt=0,
+        le=HEARTBEAT_SECONDS_MAX,
+        description="Longest silence of a stream, in seconds: then it sends a heartbeat",
     )
     stream_seconds: float = Field(
         default=3600.0,

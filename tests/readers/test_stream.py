@@ -21,7 +21,7 @@ from tests.readers.events import following
 from tests.readers.stored import Line, Stored
 
 SECONDS_MAX = 15
-FAST = {"stream_poll_seconds": 0.02, "stream_heartbeat_seconds": 30}
+FAST = {"stream_poll_seconds": 0.02, "stream_heartbeat_seconds": 20}
 
 
 def test_it_says_at_once_how_the_campaign_stands(stored: Stored, api: httpx.Client) -> None:

@@ -4,10 +4,10 @@
 "use strict";
 
 {
-  const SILENCE_MS_MAX = 25_000; // the server sends a heartbeat every 10 s, unless it is told otherwise
+  const SILENCE_MS_MAX = 25_000; // the server sends a heartbeat every 20 s at least
   const COME_BACK_MS = 2_000;
   const OLD_MS = 10_000; // a stream that ends at that age has had its time: it is followed by another, and nobody is told
-  const BETWEEN_READS_MS = 500; // a busy campaign changes more often than anybody can read
+  const BETWEEN_READS_MS = 1_000; // a busy campaign changes more often than anybody can read
 
   const campaign = document.getElementById("campaign");
   const connection = document.getElementById("connection");
