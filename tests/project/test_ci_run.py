@@ -28,7 +28,7 @@ class Runner:
             found = shutil.which(tool)
             assert found is not None
             (self.programs / tool).symlink_to(found)
-        for name in ("git", "make", "python3", "prometheus", "promtool", "apt-get"):
+        for name in ("git", "make", "python3", "prometheus", "promtool", "chromium", "apt-get"):
             self.program(name)
         self.program("id", "echo 0")
 
@@ -71,6 +71,7 @@ def test_checks_then_tests(runner: Runner) -> None:
         ("python3", "python3 python3-venv"),
         ("prometheus", "prometheus"),
         ("promtool", "prometheus"),
+        ("chromium", "chromium"),
     ],
 )
 def test_what_is_missing_is_installed_first(runner: Runner, missing: str, packages: str) -> None:
