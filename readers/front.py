@@ -27,19 +27,21 @@ _NOT_MODIFIED: Final = 304
 
 
 def measured(app: ASGIApp, metrics: ReaderMetrics) -> ASGIApp:
-    """Count and time every request, by the template of its route."""
+    """Count and time every request, by the template of its route; a stream is timed up to its beginning."""
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         began = time.perf_counter()
+        ended: float | None = None
         status = 500
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal ended, status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                ended = time.perf_counter() if _is_stream(message) else None
             await send(message)
 
         try:
@@ -49,7 +51,7 @@ def measured(app: ASGIApp, metrics: ReaderMetrics) -> ASGIApp:
                 route=scope.get("path_template") or UNMATCHED,
                 method=scope["method"],
                 status=status,
-                seconds=time.perf_counter() - began,
+                seconds=(ended or time.perf_counter()) - began,
             )
 
     return front

@@ -40,7 +40,7 @@ class ReaderMetrics:
         )
         self.request_seconds = Histogram(
             "cercles_reader_request_seconds",
-            "Time from a request to the end of its answer, waiting for a position included",
+            "Time from a request to the end of its answer, a wait for a position included; of a stream, to its start",
             ("route",),
             buckets=_SECONDS,
             registry=self.registry,

@@ -103,10 +103,14 @@ def test_silence_is_ended_by_heartbeats(stored: Stored, start_reader: StartReade
 def test_a_stream_ends_after_its_time(stored: Stored) -> None:
     """Whole, as HTTP has it, so that the client knows that nothing is missing."""
     stored.campaign()
-    process = ReaderProcess(settings_for(stored.url, stream_seconds=0.1))
+    process = ReaderProcess(settings_for(stored.url, stream_seconds=1))
     with running(process) as url, httpx.Client(base_url=url, timeout=20) as api, following(api) as events:
         assert [heard.event for heard in events] == ["campaign"]
         wait_until(lambda: ended(process, "aged") == 1, "the end is counted")
+    route = {"route": "/v1/campaigns/{campaign_id}/stream"}
+    seconds = process.registry.get_sample_value("cercles_reader_request_seconds_sum", route)
+    assert seconds is not None
+    assert seconds < 1, "how long an answer takes is not how long a stream lasts"
 
 
 def ended(process: ReaderProcess, outcome: str) -> float:
