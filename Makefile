@@ -12,8 +12,7 @@ VENV := .venv/bin
 ARGS ?=
 
 .PHONY: help demo up test bench faults coverage check lock clean format environment environment-dev
-.PHONY: check-style check-types check-imports check-schemas check-reference check-alerts
-.PHONY: check-style check-types check-imports check-schemas check-reference check-capacity
+.PHONY: mutants check-style check-types check-imports check-schemas check-reference check-alerts check-capacity
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -43,8 +42,7 @@ coverage: environment-dev ## Check that the example tests of the pure folds reac
 mutants: environment-dev ## Change the pure folds in 2,000 small ways and check that its example tests notice each one
 	@sh ops/mutants.sh $(ARGS)
 
-check: check-style check-types check-imports check-schemas check-reference check-alerts ## Run everything that needs no test run: linters, types, layering, generated files, alerts
-check: check-style check-types check-imports check-schemas check-reference check-capacity ## Run everything that needs no test run: linters, types, layering, generated files
+check: check-style check-types check-imports check-schemas check-reference check-alerts check-capacity ## Run everything that needs no test run: linters, types, layering, generated files, alerts
 
 format: environment-dev ## Format the code and mend what the linter can mend
 	@$(VENV)/python -m ruff format .
