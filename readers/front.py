@@ -61,7 +61,7 @@ def with_head(app: ASGIApp) -> ASGIApp:
     """Answer HEAD as GET is answered; the server leaves the content out (RFC 9110, section 9.3.2)."""
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != ScopeType.HTTP or scope["method"] == HttpMethod.GET:
             await app(scope, receive, send)
             return
 
@@ -72,7 +72,7 @@ def with_head(app: ASGIApp) -> ASGIApp:
 
         # A copy: the server reads the method from its own scope when it leaves the content out.
         inner = scope.copy()
-        if scope["method"] == "HEAD":
+        if scope["method"] == HttpMethod.HEAD:
             inner["method"] = HttpMethod.GET
             inner["extensions"] = {**(scope.get("extensions") or {}), HEAD_EXTENSION: {}}
         try:

@@ -82,8 +82,8 @@ def format_amount(amount_minor: int, currency: str) -> str:
     if digits == 0:
         return str(amount_minor)
     sign = "-" if amount_minor < 0 else ""
-    major, minor = divmod(abs(amount_minor), 10**digits)
-    return f"{sign}{major}.{minor:0{digits}d}"
+    text = str(abs(amount_minor)).zfill(digits + 1)
+    return f"{sign}{text[:-digits]}.{text[-digits:]}"
 
 
 def parse_amount(text: str, currency: str) -> int:
