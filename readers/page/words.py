@@ -53,6 +53,7 @@ class Words:
     goal_to_go: str
     goal_passed_by: str
     stretch_goals: str
+    stretch_goal: str
     stretch_to_go: str
     stretch_reached: str
     progress_described: str
@@ -135,6 +136,7 @@ EN: Final = Words(
     goal_to_go="{amount} to go",
     goal_passed_by="{amount} above the goal",
     stretch_goals="Stretch goals",
+    stretch_goal="{title}: {amount}, {state}",
     stretch_to_go="{amount} to go",
     stretch_reached="reached",
     progress_described="{total} of {goal}: {percent} of the goal. {pledged} pledged, {collected} collected.",
@@ -217,6 +219,7 @@ FR: Final = Words(
     goal_to_go="encore {amount}",
     goal_passed_by="{amount} au-dessus de l’objectif",
     stretch_goals="Paliers",
+    stretch_goal="{title} : {amount}, {state}",
     stretch_to_go="encore {amount}",
     stretch_reached="atteint",
     progress_described="{total} sur {goal} : {percent} de l’objectif. {pledged} promis, {collected} encaissés.",
