@@ -1,9 +1,10 @@
-"""The door for ourselves: campaigns are launched and share links minted with the admin key."""
+"""The door for ourselves: campaigns are launched and amended, and share links minted, with the admin key."""
 
 import hashlib
 import hmac
 import re
 import secrets
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -16,11 +17,20 @@ from pydantic import SecretStr
 from producers.gateway.answers import Accepted, Receipt, ShareReceipt
 from producers.gateway.bodies import EVENT_BYTES_MAX, JSON, content_type, read_body
 from producers.gateway.event_reading import parse_json
-from producers.gateway.openapi import ADMIN, LaunchOperation, ShareOperation, refusals
+from producers.gateway.openapi import ADMIN, AmendOperation, LaunchOperation, ShareOperation, refusals
 from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem, invalid
 from producers.gateway.sealing import seal
-from schemas.events import CampaignLaunched, CampaignLaunchedData, Data, Event, SharePosted, SharePostedData
+from schemas.events import (
+    CampaignAmended,
+    CampaignAmendedData,
+    CampaignLaunched,
+    CampaignLaunchedData,
+    Data,
+    Event,
+    SharePosted,
+    SharePostedData,
+)
 from schemas.fields import LISTED_SOURCE_PATTERN
 from schemas.strictness import Fault, fault_of, first_fault
 
@@ -42,8 +52,10 @@ class AdminDoor:
         self._premises = premises
 
     def handlers(self) -> list[HTTPRouteHandler]:
-        """Make the doors `PUT /v1/campaigns/{id}` and `POST /v1/campaigns/{id}/shares`."""
+        """Make the doors `PUT /v1/campaigns/{id}`, and `POST` to its `amendments` and to its `shares`."""
+        return [self._launching(), self._amending(), self._minting()]
 
+    def _launching(self) -> HTTPRouteHandler:
         @put(
             "/v1/campaigns/{campaign_id:str}",
             operation_id="launchCampaign",
@@ -62,6 +74,30 @@ class AdminDoor:
             )
             return Response(Receipt(await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
 
+        return launch_campaign
+
+    def _amending(self) -> HTTPRouteHandler:
+        @post(
+            "/v1/campaigns/{campaign_id:str}/amendments",
+            operation_id="amendCampaign",
+            operation_class=AmendOperation,
+            security=ADMIN,
+            summary="Amend a campaign's terms",
+            description="What is absent stays; of each term the highest revision counts. Sending a revision again with "
+            "the same terms changes nothing; with other terms the first stands.",
+            status_code=HTTPStatus.ACCEPTED,
+            responses=refusals(*_REFUSALS),
+        )
+        async def amend_campaign(request: Request[Any, Any, Any], campaign_id: FromPath[str]) -> Response[Receipt]:
+            data = await self._read(request, CampaignAmendedData, {"campaign_id": campaign_id})
+            now = self._premises.now()
+            _check_deadline(data.closes_at, now)
+            event = CampaignAmended(specversion="1.0", id=amendment_id(data), source=SOURCE, time=now, data=data)
+            return Response(Receipt(await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
+
+        return amend_campaign
+
+    def _minting(self) -> HTTPRouteHandler:
         @post(
             "/v1/campaigns/{campaign_id:str}/shares",
             operation_id="mintShare",
@@ -80,7 +116,7 @@ class AdminDoor:
             )
             return Response(ShareReceipt(token, await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
 
-        return [launch_campaign, mint_share]
+        return mint_share
 
     def _authorize(self, request: Request[Any, Any, Any]) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -123,8 +159,22 @@ def _check_sources(sources: list[str]) -> None:
             )
 
 
+def _check_deadline(closes_at: datetime | None, now: datetime) -> None:
+    """Refuse a new deadline that has passed: the ledger would, whatever the campaign (docs/ledger.md)."""
+    if closes_at is not None and closes_at <= now:
+        raise invalid(Fault("/closes_at", "a new deadline lies in the future"))
+
+
 def launch_id(data: CampaignLaunchedData) -> str:
     """Return the CloudEvents id of a launch: the same terms have the same id, however often they are sent."""
     # Without the owner, who is not to be guessed from it.
-    terms = msgspec.json.encode(msgspec.structs.replace(data, owner_id="-"), order="deterministic")
-    return f"launch:{hashlib.sha256(terms).hexdigest()[:_DIGEST_HEX_DIGITS]}"
+    return f"launch:{_digest(msgspec.structs.replace(data, owner_id='-'))}"
+
+
+def amendment_id(data: CampaignAmendedData) -> str:
+    """Return the CloudEvents id of an amendment: the same revision with the same terms has the same id."""
+    return f"amendment:{_digest(data)}"
+
+
+def _digest(data: Data) -> str:
+    return hashlib.sha256(msgspec.json.encode(data, order="deterministic")).hexdigest()[:_DIGEST_HEX_DIGITS]

@@ -30,6 +30,7 @@ from producers.gateway.problems import CONTENT_TYPE as PROBLEM
 from schemas.events import (
     BATCH_CONTENT_TYPE,
     CONTENT_TYPE,
+    CampaignAmendedData,
     CampaignLaunchedData,
     PledgeEvent,
     ShareEvent,
@@ -41,6 +42,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 _EVENT: Final = "SourceEvent"
 _BATCH: Final = "SourceEventBatch"
 _LAUNCH: Final = "CampaignLaunch"
+_AMENDMENT: Final = "CampaignAmendment"
 _SHARE: Final = "ShareMinting"
 _WEBHOOK: Final = "StripeWebhook"
 
@@ -101,6 +103,13 @@ class LaunchOperation(_Reading):
 
 
 @dataclass
+class AmendOperation(_Reading):
+    """New terms of a campaign."""
+
+    bodies: ClassVar[dict[str, str]] = {JSON: _AMENDMENT}
+
+
+@dataclass
 class ShareOperation(_Reading):
     """What a share link is minted for."""
 
@@ -158,15 +167,16 @@ def _security_schemes() -> dict[str, SecurityScheme | Reference]:
 
 def _schemas() -> dict[str, Any]:
     """Return the schemas of the bodies, as JSON Schema, by name."""
-    (event, launch, share), components = msgspec.json.schema_components(
-        [PledgeEvent | ShareEvent, CampaignLaunchedData, SharePostedData], ref_template=_SCHEMAS + "{name}"
+    (event, *_), components = msgspec.json.schema_components(
+        [PledgeEvent | ShareEvent, CampaignLaunchedData, CampaignAmendedData, SharePostedData],
+        ref_template=_SCHEMAS + "{name}",
     )
-    del launch, share
     named: dict[str, Any] = {
         **components,
         _EVENT: event,
         _BATCH: {"type": "array", "items": {"$ref": _SCHEMAS + _EVENT}},
         _LAUNCH: _without(components["CampaignLaunchedData"], "campaign_id"),
+        _AMENDMENT: _without(components["CampaignAmendedData"], "campaign_id"),
         _SHARE: _without(components["SharePostedData"], "campaign_id", "share_token"),
         _WEBHOOK: {"type": "object", "description": "An event of Stripe, as its API reference has it"},
     }

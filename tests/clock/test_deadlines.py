@@ -66,6 +66,26 @@ def test_a_campaign_is_due_when_its_settling_time_has_passed(engine: Engine) -> 
     ) == ["long-ago", "just-now", "at-once"]
 
 
+@pytest.mark.parametrize(
+    ("closes_at", "settles_at"),
+    [
+        ("2026-03-29T01:30:00+01:00", "2026-03-29T03:30:00+02:00"),
+        ("2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("2026-04-05T01:45:00+11:00", "2026-04-05T02:15:00+10:30"),
+    ],
+)
+def test_an_hour_of_settling_is_an_hour_over_a_change_of_summer_time(
+    engine: Engine, closes_at: str, settles_at: str
+) -> None:
+    """In Paris and on Lord Howe Island: due at the very moment, and not a microsecond before."""
+    with engine.begin() as connection:
+        connection.execute(insert(campaigns), [a_row("film", closes_at=datetime.fromisoformat(closes_at))])
+    moment = datetime.fromisoformat(settles_at)
+    assert list(StoredDeadlines(engine).passed(moment - timedelta(microseconds=1))) == []
+    [[deadline]] = StoredDeadlines(engine).passed(moment)
+    assert deadline.closes_at == datetime.fromisoformat(closes_at)
+
+
 def test_pages_leave_nobody_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Campaigns with one and the same deadline, more than fit on a page, all appear once, in order."""
     monkeypatch.setattr(module, "PAGE_SIZE", 3)

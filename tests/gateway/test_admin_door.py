@@ -1,4 +1,4 @@
-"""The admin's doors: launching campaigns and minting share links."""
+"""The admin's doors: launching campaigns and minting share links. Amending them is in test_amendment_door.py."""
 
 import json
 from typing import Any
@@ -164,7 +164,7 @@ class TestShares:
         assert (answer.status_code, answer.json()["pointer"]) == (422, pointer)
 
 
-@pytest.mark.parametrize(("method", "url"), [("PUT", LAUNCH), ("POST", SHARES)])
+@pytest.mark.parametrize(("method", "url"), [("PUT", LAUNCH), ("POST", f"{LAUNCH}/amendments"), ("POST", SHARES)])
 @pytest.mark.parametrize(
     "authorization",
     [None, "", "Bearer", "Bearer wrong", f"Basic {knocking.ADMIN_KEY}", knocking.ADMIN_KEY, "Bearer \xe9"],

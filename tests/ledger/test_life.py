@@ -238,6 +238,23 @@ def test_a_close_of_a_deadline_that_is_not_current_has_no_effect() -> None:
     assert log.says(close(LATER, at=LATER + timedelta(hours=1))) == [("campaign.failed", None)]
 
 
+@pytest.mark.parametrize("extended_first", [True, False])
+def test_an_extension_that_races_with_the_close_is_decided_by_the_log(extended_first: bool) -> None:  # noqa: FBT001 (a parameter of a test)
+    """Whichever stands first: the other has no effect or is refused, and the outcome is said once, for one deadline."""
+    extension = amend(1, at=CLOSES - TICK, closes_at=LATER)
+    closes = [close(CLOSES, at=CLOSES), close(LATER, at=LATER)]
+    log = Log(launch(settle_hours=0), authorize("p", 5, made_at=CLOSES))
+    if extended_first:
+        assert log.refusal(extension) is None
+        assert [log.says(one) for one in closes] == [[], [("campaign.failed", None)]]
+        assert (log.terms.closes_at, log.both[0], log.totals.late_minor) == (LATER, 5, 0)
+    else:
+        assert log.says(closes[0]) == [("campaign.failed", None)]
+        assert log.refusal(extension) == "campaign_closed"
+        assert log.says(closes[1]) == []
+        assert (log.terms.closes_at, log.both[0], log.totals.late_minor) == (CLOSES, 0, 5)
+
+
 def test_a_close_that_tells_the_deadline_with_another_offset_counts() -> None:
     """It is the same moment."""
     assert Log(launch()).says(close(CLOSES.astimezone())) == [("campaign.failed", None)]

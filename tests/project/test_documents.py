@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from cercles.commands import app
-from schemas.events import CampaignLaunchedData, Decoding, PledgeCaptured, SharePostedData
+from schemas.events import CampaignAmendedData, CampaignLaunchedData, Decoding, PledgeCaptured, SharePostedData
 from tests.project.documents import ROOT, code_blocks, markdown_files, prose, setting_variables, tracked_files
 
 LINK: Final = re.compile(r"\[[^]]*\]\((?P<target>[^)\s]+)\)")
@@ -160,8 +160,9 @@ def test_events_and_terms_of_the_readme_are_taken() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = "\n".join(code_blocks(page, "sh"))
     bodies = [msgspec.json.decode(body) for body in re.findall(r"-d '(\{.*?\})'", blocks, re.DOTALL)]
-    terms, share = (body | {"campaign_id": "my-film"} for body in bodies)
+    terms, share, amendment = (body | {"campaign_id": "my-film"} for body in bodies)
     msgspec.convert(terms, CampaignLaunchedData)
+    msgspec.convert(amendment, CampaignAmendedData)
     msgspec.convert(share | {"share_token": "token"}, SharePostedData)
     [events] = HERE_DOCUMENT.finditer(blocks)
     [event] = (Decoding.door.decode(line.replace("$token", "token")) for line in events["lines"].splitlines())
