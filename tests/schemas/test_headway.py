@@ -1,6 +1,6 @@
 """What counts as getting on."""
 
-from schemas.headway import Headway
+from schemas.headway import Headway, UnderWay
 
 
 def test_nothing_to_do_is_headway() -> None:
@@ -40,3 +40,28 @@ def test_things_may_move_in_turns() -> None:
     headway.note({"one": 2, "two": 1})
     headway.note({"one": 2, "two": 2})
     assert headway.made == 2
+
+
+def test_the_oldest_under_way_moves_on_when_it_ends() -> None:
+    """Whatever ends behind it moves nothing."""
+    under_way: UnderWay[str] = UnderWay("oldest read")
+    assert under_way.oldest() == {}
+    for name in ("first", "second", "third"):
+        under_way.begin(name)
+    assert under_way.oldest() == {"oldest read": 1}
+    under_way.end("second")
+    assert (under_way.oldest(), under_way.things()) == ({"oldest read": 1}, ["first", "third"])
+    under_way.end("first")
+    assert under_way.oldest() == {"oldest read": 3}
+    under_way.end("third")
+    assert under_way.oldest() == {}
+
+
+def test_a_number_is_never_given_twice() -> None:
+    """One that takes the place of another is another: that is headway."""
+    under_way: UnderWay[str] = UnderWay("oldest read")
+    under_way.begin("read")
+    before = under_way.oldest()
+    under_way.end("read")
+    under_way.begin("read")
+    assert under_way.oldest() != before
