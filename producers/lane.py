@@ -3,7 +3,8 @@
 What aiokafka leaves open is decided here. Its idempotent producer never expires what it holds: a record batch that is
 not acknowledged within a publication's time is given up together with the producer. And after a record batch that
 failed, its numbers of the partition have a gap that no broker lets pass: so a producer is trusted until its first
-failure. Whatever a producer still holds is dropped with it.
+failure. Whatever a producer still holds is dropped with it. It also asks brokers by its name for a topic that has
+gone, and some of them make what is asked for: so a producer is given up before it can send to one.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
@@ -26,7 +28,7 @@ from producers.publication import Publication, Record
 from schemas.connections import KafkaConnection
 
 BATCH_BYTES_MAX: Final = 65_536
-"""Together with one event of at most 64 KiB this stays below the log's `max.message.bytes`."""
+"""Size of a record batch of several records; a larger record goes alone. The log takes either (`max.message.bytes`)."""
 
 CONNECT_SECONDS_MAX: Final = 5.0
 """Longest that a producer may take to connect, to log in and to get its producer id."""
@@ -45,8 +47,8 @@ REACH_SECONDS_MAX: Final = 1.0
 DISCARD_SECONDS_MAX: Final = 1.0
 """Longest that each of the two steps may take in which a producer ends."""
 
-END_SECONDS_MAX: Final = CONNECT_SECONDS_MAX + 2 * DISCARD_SECONDS_MAX
-"""Longest that the lane takes to end: interrupted while it connects, aiokafka would leave its connection behind."""
+END_SECONDS_MAX: Final = 2 * DISCARD_SECONDS_MAX
+"""Longest that the lane takes to end: it ends its producer, and interrupts whatever else it does."""
 
 KEYS_REMEMBERED_MAX: Final = 65_536
 
@@ -71,50 +73,73 @@ class Lane:
         self._topics = tuple(topics)
         self._seconds_max = seconds_max
         self._stopping = False
+        self._discarding = False
         self._suspect = asyncio.Event()
         self._queues: dict[str, list[PartitionQueue]] = {}
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    def start(self) -> None:
         """Connect, and again whenever that is needed, until `stop`."""
-        while not self._stopping:
-            self.turns += 1
-            try:
-                await self._live_once()
-            except Exception:  # whatever it was, the next attempt starts afresh, and the log has it
-                log.exception("publishing_lane_failed")
-                await asyncio.sleep(RECONNECT_SECONDS)
+        self._task = asyncio.create_task(self._run())
 
-    def stop(self) -> None:
-        """Be `away` for good, and let `run` end."""
+    async def stop(self) -> None:
+        """Be `away` for good, and end within `END_SECONDS_MAX`."""
         self._set_away(STOPPING)
         self._stopping = True
-        self._suspect.set()
+        if self._task is None:
+            return
+        if not self._discarding:  # that is the end already, and half of it would leave connections open
+            self._task.cancel()
+        await asyncio.wait([self._task], timeout=END_SECONDS_MAX)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self.turns += 1
+            served = False
+            try:
+                served = await self._live_once()
+            except Exception:  # whatever it was, the next attempt starts afresh, and the log has it
+                log.exception("publishing_lane_failed")
+            if not (served or self._stopping):
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     def put(self, publication: Publication) -> None:
-        """Take a publication on, while not `away`. It is settled in any case, if only after its deadline."""
-        for index, record in enumerate(publication.records):
-            queues = self._queues[record.topic]
-            queues[partition_of(record, len(queues))].put(publication, index)
+        """Take a publication on, while not `away`. It is settled in any case, if only after its deadline.
+
+        Raises KeyError, and takes nothing, when a record is for a topic that is not among the lane's.
+        """
+        queues = [self._queue_of(record) for record in publication.records]
+        for index, queue in enumerate(queues):
+            queue.put(publication, index)
 
     def heard(self, _: object = None) -> None:
         """Note that a broker has just said something."""
         self._heard_at = time.monotonic()
 
-    async def _live_once(self) -> None:
-        """Make one producer, and serve with it until it is given up."""
-        producer = await self._connected()
-        if producer is None:
-            await asyncio.sleep(RECONNECT_SECONDS)
-            return
+    async def _live_once(self) -> bool:
+        """Make one producer, and serve with it until it is given up. Returns whether it served at all."""
+        if not await self._within_reach():
+            self._set_away(f"no broker is within reach at {self._connection.bootstrap_servers}")
+            return False
+        producer = AIOKafkaProducer(**self._options())
         try:
-            while not (self._suspect.is_set() or self._stopping):
+            why_not = await self._connect(producer)
+            self._set_away(why_not)
+            if why_not is None:
+                await self._serve()
+            return why_not is None
+        finally:
+            await self._discard(producer)
+
+    async def _serve(self) -> None:
+        """Look after the producer until it is given up."""
+        try:
+            while not self._suspect.is_set():
                 self.turns += 1
                 await self._turn()
         finally:
             self._set_away(ANEW)
-            for queue in self._all_queues():
-                queue.drop(ConnectionError(ANEW))
-            await self._discard(producer)
+            self._drop_all(ConnectionError(ANEW))
 
     async def _turn(self) -> None:
         """Look around after a while; return at once when the producer is given up."""
@@ -139,45 +164,60 @@ class Lane:
     def _all_queues(self) -> list[PartitionQueue]:
         return [queue for queues in self._queues.values() for queue in queues]
 
-    async def _connected(self) -> AIOKafkaProducer | None:
-        """Return a producer that knows every topic's partitions, or None when that can't be had now."""
-        if not await self._within_reach():
-            self._set_away(f"no broker is within reach at {self._connection.bootstrap_servers}")
-            return None
-        producer = AIOKafkaProducer(**self._options())
-        producer.client.cluster.add_listener(self.heard)
+    async def _connect(self, producer: AIOKafkaProducer) -> str | None:
+        """Let a producer learn every topic's partitions, and make queues for them. Returns what is in the way of it."""
+        cluster = producer.client.cluster
+        cluster.add_listener(self.heard)
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await producer.start()
                 self._connections.inc()
-                missing = await self._missing_topic(producer)
+                # Asked for all topics, brokers make none; asked for one by its name, aiokafka would let them make it.
+                await producer.client.force_metadata_update()
         except (KafkaError, OSError) as error:
-            self._set_away(f"no broker answers at {self._connection.bootstrap_servers} ({type(error).__name__})")
-            await self._discard(producer)
-            return None
-        except BaseException:
-            await self._discard(producer)
-            raise
-        if missing is not None:
-            self._set_away(f"the topic {missing} is not there: `cercles topics` makes it")
-            await self._discard(producer)
-            return None
-        self._suspect.clear()
-        self._set_away(None)
-        return producer
-
-    async def _missing_topic(self, producer: AIOKafkaProducer) -> str | None:
-        """Make the queues of every topic's partitions. Returns the first topic that is not there."""
-        # Asked for all topics, brokers make none; asked for one by its name, aiokafka would let them make it.
-        await producer.client.force_metadata_update()
+            return f"no broker answers at {self._connection.bootstrap_servers} ({type(error).__name__})"
         for topic in self._topics:
-            partitions = producer.client.cluster.partitions_for_topic(topic)
-            if not partitions:
-                return topic
+            if (why := self._not_as_it_was(topic, cluster)) is not None:
+                return why
+        for topic in self._topics:
             self._queues[topic] = [
-                PartitionQueue(producer, topic, number, self._doubt) for number in sorted(partitions)
+                PartitionQueue(producer, topic, number, self._doubt)
+                for number in sorted(cluster.partitions_for_topic(topic) or ())
             ]
+        self._suspect.clear()
+        cluster.add_listener(self._look_at_topics)
         return None
+
+    def _not_as_it_was(self, topic: str, cluster: ClusterMetadata) -> str | None:
+        """Return what is wrong with a topic: it is not there, or has not as many partitions as when first seen."""
+        partitions = cluster.partitions_for_topic(topic)
+        if not partitions:
+            return f"the topic {topic} is not there: `cercles topics` makes it"
+        queues = self._queues.get(topic)
+        if queues is None or len(queues) == len(partitions):
+            return None
+        return (
+            f"the topic {topic} has {len(partitions)} partitions and had {len(queues)}: campaigns would change theirs. "
+            "`cercles topics` says what to do"
+        )
+
+    def _look_at_topics(self, cluster: ClusterMetadata) -> None:
+        """Give the producer up before it sends anything more when a topic is not what it was."""
+        for topic in self._topics:
+            why = self._not_as_it_was(topic, cluster)
+            if why is not None:
+                error = LookupError(why)
+                self._drop_all(error)  # at once: the next that is sent would have aiokafka ask for the topic by name
+                self._doubt(error)
+                return
+
+    def _queue_of(self, record: Record) -> PartitionQueue:
+        queues = self._queues[record.topic]
+        return queues[partition_of(record, len(queues))]
+
+    def _drop_all(self, error: BaseException) -> None:
+        for queue in self._all_queues():
+            queue.drop(error)
 
     async def _within_reach(self) -> bool:
         """Whether any broker takes a connection. aiokafka would log an error at each attempt."""
@@ -218,6 +258,7 @@ class Lane:
         Its own `stop` waits until everything is written, for ever if need be, unless its sender has ended
         (`tests/gateway/test_publisher.py` notices should the private names change).
         """
+        self._discarding = True
         for end in (producer._sender.close, producer.stop):  # noqa: SLF001
             try:
                 async with asyncio.timeout(DISCARD_SECONDS_MAX):
@@ -226,6 +267,7 @@ class Lane:
                 log.warning("producer_not_closed", error=f"{type(error).__name__}: {error}")
         # Nothing is sent any more: this ends what in it still waits for that.
         producer._message_accumulator.fail_all(KafkaError("the producer was given up"))  # noqa: SLF001
+        self._discarding = False
 
 
 def partition_of(record: Record, partitions: int) -> int:

@@ -27,6 +27,7 @@ PublishFailure = Literal[
     "full",  # refused at once: too much is in flight
     "timed_out",  # not acknowledged in time; the broker may still have it
     "refused",  # the broker would not take it
+    "canceled",  # whoever asked no longer waits, as at the end of the process; the broker may still have it
 ]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

@@ -91,7 +91,7 @@ class PartitionQueue:
             publication, index = self._waiting[0]
             if publication.future.done():
                 self._waiting.popleft()
-                publication.fail(TimeoutError("it waited too long to be sent"))
+                publication.drop()
                 continue
             record = publication.records[index]
             if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:

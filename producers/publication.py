@@ -66,9 +66,13 @@ class Publication:
 
     def fail(self, error: BaseException) -> None:
         """Note that one of the records was not written, or not for certain."""
-        self.failed = True
         if not self.future.done():
             self.future.set_exception(BrokerAwayError(f"the broker did not take the records: {type(error).__name__}"))
+        self.drop()
+
+    def drop(self) -> None:
+        """Note that one of the records is not written: how the publication ends is known already."""
+        self.failed = True
         self._settle()
 
     def _settle(self) -> None:

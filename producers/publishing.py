@@ -18,11 +18,12 @@ from typing import Protocol, Self
 
 import structlog
 
-from producers.lane import END_SECONDS_MAX, Lane
+from producers.lane import Lane
 from producers.metrics import PublisherMetrics
 from producers.publication import BrokerAwayError, Position, Publication, Record, TooMuchInFlightError
 from producers.settings import PUBLISH_SECONDS_MAX
 from schemas.connections import KafkaConnection
+from schemas.headway import UnderWay
 
 __all__ = [
     "BrokerAwayError",
@@ -75,29 +76,25 @@ class Publisher:
         self._bounds = bounds or PublishingBounds()
         self._events_in_flight = 0
         self._bytes_in_flight = 0
-        self._number = 0
-        self._numbers: dict[Publication, int] = {}
+        self._publications: UnderWay[Publication] = UnderWay("oldest publication")
         metrics.in_flight_events.set_function(lambda: self._events_in_flight)
         metrics.in_flight_bytes.set_function(lambda: self._bytes_in_flight)
         self._events = {topic: metrics.events.labels(topic) for topic in topics}
         self._lane = Lane(connection, topics, self._bounds.seconds_max, metrics.connections)
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Begin to connect, in the background: a gateway starts without its broker, too."""
-        self._task = asyncio.create_task(self._lane.run())
+        self._lane.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Wait for what is under way, for as long as a publication may take at most, and end."""
-        waiting = [publication.future for publication in self._numbers]
+        waiting = [publication.future for publication in self._publications.things()]
         if waiting:
             await asyncio.wait(waiting, timeout=self._bounds.seconds_max)
-        self._lane.stop()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=END_SECONDS_MAX)
+        await self._lane.stop()
 
     def not_ready(self) -> str | None:
         """Return why nothing can be written just now, or None."""
@@ -109,9 +106,7 @@ class Publisher:
         An outage of the brokers stops neither: the lane goes on asking for them, and publications fail at their
         deadlines. Any thread may ask.
         """
-        lane = {"publishing lane": self._lane.turns}
-        numbers = list(self._numbers.values())  # at once: the event loop may change them meanwhile
-        return lane | {"oldest publication": numbers[0]} if numbers else lane
+        return {"publishing lane": self._lane.turns} | self._publications.oldest()
 
     @property
     def in_flight(self) -> tuple[int, int]:
@@ -121,7 +116,8 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> list[Position]:
         """Write the records in this order and return the position of each, after all have been acknowledged.
 
-        Raises BrokerAwayError within `seconds_max` when that can't be had.
+        Raises BrokerAwayError within `seconds_max` when that can't be had, and KeyError for a topic that was not named
+        to this publisher.
         """
         if not records:
             return []
@@ -136,6 +132,9 @@ class Publisher:
             self._metrics.count_failure("refused")
             log.debug("publication_failed", error=str(error), events=len(records))
             raise
+        except asyncio.CancelledError:
+            self._metrics.count_failure("canceled")
+            raise
 
     def _accepted(self, records: Sequence[Record]) -> Publication:
         if self._lane.away is not None:
@@ -147,17 +146,16 @@ class Publisher:
         if events > self._bounds.events_max or size_bytes > self._bounds.bytes_max:
             self._metrics.count_failure("full")
             raise TooMuchInFlightError("too many events wait for the broker already")
-        self._events_in_flight, self._bytes_in_flight = events, size_bytes
-        self._number += 1
-        self._numbers[publication] = self._number
         self._lane.put(publication)
+        self._events_in_flight, self._bytes_in_flight = events, size_bytes
+        self._publications.begin(publication)
         return publication
 
     def _settled(self, publication: Publication) -> None:
         """Nothing of the publication is under way any more, whatever became of it."""
         self._events_in_flight -= len(publication.records)
         self._bytes_in_flight -= publication.size_bytes
-        del self._numbers[publication]
+        self._publications.end(publication)
         if publication.failed:
             return
         self._lane.heard()

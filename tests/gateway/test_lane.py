@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -39,12 +39,12 @@ class ProducerStub:
         assert options["acks"] == "all"
         ProducerStub.made += 1
         self.records: list[int] = []
-        self.client = SimpleNamespace(
-            cluster=SimpleNamespace(add_listener=lambda _: None, partitions_for_topic=lambda _: self.partitions()),
-            force_metadata_update=self.start,
-            close=self.start,
+        self.listeners: list[Callable[[Any], None]] = []
+        self.cluster = SimpleNamespace(
+            add_listener=self.listeners.append, partitions_for_topic=lambda _: self.partitions()
         )
-        self._sender = SimpleNamespace(close=self.start)
+        self.client = SimpleNamespace(cluster=self.cluster, force_metadata_update=self.at_once)
+        self._sender = SimpleNamespace(close=self.at_once)
         self._message_accumulator = SimpleNamespace(fail_all=lambda _: None)
 
     def partitions(self) -> set[int]:
@@ -56,6 +56,14 @@ class ProducerStub:
 
     async def stop(self) -> None:
         """Have closed."""
+
+    async def at_once(self) -> None:
+        """Have done whatever it is."""
+
+    def hear_of_the_cluster(self) -> None:
+        """Tell the listeners what brokers have just said."""
+        for listener in self.listeners:
+            listener(self.cluster)
 
     def create_batch(self) -> BatchBuilder:
         """Return a real record batch."""
@@ -120,6 +128,45 @@ class EndlessProducer(AnsweringProducer):
         await asyncio.Event().wait()
 
 
+class EndlesslyConnecting(ProducerStub):
+    """Never has connected."""
+
+    async def start(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+class ChangingProducer(AnsweringProducer):
+    """Finds as many partitions of its topic as there are just now."""
+
+    there: ClassVar[set[int]] = {0}
+
+    def partitions(self) -> set[int]:
+        """Return those that are there."""
+        return self.there
+
+
+@contextmanager
+def async_publisher_with(
+    producer: Callable[..., ProducerStub | AIOKafkaProducer],
+    monkeypatch: pytest.MonkeyPatch,
+    registry: CollectorRegistry | None = None,
+) -> Iterator[Publisher]:
+    """Give a publisher, for an event loop, with such producers."""
+    ProducerStub.made = 0
+    monkeypatch.setattr(lane, "AIOKafkaProducer", producer)
+    monkeypatch.setattr(lane, "RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(lane, "TURN_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(lane, "DISCARD_SECONDS_MAX", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        yield Publisher(
+            KafkaConnection(bootstrap_servers=f"127.0.0.1:{broker.getsockname()[1]}"),
+            ["topic"],
+            PublisherMetrics(registry or CollectorRegistry()),
+            PublishingBounds(seconds_max=SECONDS_MAX),
+        )
+
+
 @contextmanager
 def publisher_with(
     producer: Callable[..., ProducerStub | AIOKafkaProducer],
@@ -127,18 +174,7 @@ def publisher_with(
     registry: CollectorRegistry | None = None,
 ) -> Iterator[tuple[BlockingPublisher, Publisher]]:
     """Run a publisher with such producers. Gives its face for threads, and itself to be looked at."""
-    ProducerStub.made = 0
-    monkeypatch.setattr(lane, "AIOKafkaProducer", producer)
-    monkeypatch.setattr(lane, "RECONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(lane, "TURN_SECONDS_MAX", 0.1)
-    monkeypatch.setattr(lane, "DISCARD_SECONDS_MAX", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as broker:
-        inner = Publisher(
-            KafkaConnection(bootstrap_servers=f"127.0.0.1:{broker.getsockname()[1]}"),
-            ["topic"],
-            PublisherMetrics(registry or CollectorRegistry()),
-            PublishingBounds(seconds_max=SECONDS_MAX),
-        )
+    with async_publisher_with(producer, monkeypatch, registry) as inner:
         publisher = BlockingPublisher(inner)
         publisher.start()
         try:
@@ -354,3 +390,106 @@ def test_a_stopping_publisher_finishes_what_is_under_way(monkeypatch: pytest.Mon
         future = publisher.submit([RECORD])
         wait_until(lambda: inner.in_flight[0] == 1)
     assert [str(position) for position in future.result(0)] == ["0:7"]
+
+
+def test_a_topic_that_has_gone_is_sent_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what is about to be sent is dropped: aiokafka would have the broker make the topic anew."""
+    made: list[ChangingProducer] = []
+
+    def make(**options: Any) -> ProducerStub:
+        made.append(ChangingProducer(**options))
+        return made[-1]
+
+    async def lose_it(publisher: Publisher) -> None:
+        async with publisher:
+            await asyncio.to_thread(wait_until, lambda: publisher.not_ready() is None)
+            publishing = asyncio.create_task(publisher.publish([RECORD]))
+            await asyncio.sleep(0)  # until it queues
+            assert publisher.in_flight[0] == 1
+            monkeypatch.setattr(ChangingProducer, "there", set[int]())
+            made[0].hear_of_the_cluster()
+            with pytest.raises(BrokerAwayError):
+                await publishing
+            assert publisher.in_flight == (0, 0)
+            await asyncio.to_thread(wait_until, lambda: "`cercles topics` makes it" in (publisher.not_ready() or ""))
+            assert made[0].records == []
+            monkeypatch.setattr(ChangingProducer, "there", {0})
+            await asyncio.to_thread(wait_until, lambda: publisher.not_ready() is None)
+            assert await publisher.publish([RECORD])
+
+    with async_publisher_with(make, monkeypatch) as publisher:
+        asyncio.run(lose_it(publisher))
+
+
+def test_a_topic_with_another_number_of_partitions_is_sent_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Campaigns would change their partition; it stays so until somebody has done something about it."""
+    made: list[ChangingProducer] = []
+
+    def make(**options: Any) -> ProducerStub:
+        made.append(ChangingProducer(**options))
+        return made[-1]
+
+    async def grow(publisher: Publisher) -> None:
+        async with publisher:
+            await asyncio.to_thread(wait_until, lambda: publisher.not_ready() is None)
+            monkeypatch.setattr(ChangingProducer, "there", {0, 1})
+            made[0].hear_of_the_cluster()
+            with pytest.raises(BrokerAwayError):
+                await publisher.publish([RECORD])
+            await asyncio.to_thread(wait_until, lambda: "has 2 partitions and had 1" in (publisher.not_ready() or ""))
+            await asyncio.to_thread(wait_until, lambda: ProducerStub.made > 3)
+            assert "has 2 partitions and had 1" in (publisher.not_ready() or "")
+
+    with async_publisher_with(make, monkeypatch) as publisher:
+        asyncio.run(grow(publisher))
+
+
+def test_a_lane_that_is_connecting_ends_as_fast_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops does not wait for a broker that says nothing."""
+    monkeypatch.setattr(lane, "CONNECT_SECONDS_MAX", 60)
+    with publisher_with(EndlesslyConnecting, monkeypatch) as (publisher, _):
+        wait_until(lambda: ProducerStub.made == 1)
+        began = time.monotonic()
+        publisher.close()
+        assert time.monotonic() - began < lane.END_SECONDS_MAX
+        assert publisher.not_ready() == lane.STOPPING
+
+
+def test_a_lane_that_looks_for_a_broker_ends_as_fast_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many addresses it has been given."""
+    looking = threading.Event()
+
+    async def look_for_ever(_: Lane) -> bool:
+        looking.set()
+        await asyncio.Event().wait()
+        return False
+
+    monkeypatch.setattr(Lane, "_within_reach", look_for_ever)
+    with publisher_with(ProducerStub, monkeypatch) as (publisher, _):
+        assert looking.wait(10)
+        began = time.monotonic()
+        publisher.close()
+        assert time.monotonic() - began < lane.END_SECONDS_MAX
+
+
+def test_a_topic_that_was_not_named_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the publication is sent, and nothing stays in flight for ever."""
+    with publisher_with(AnsweringProducer, monkeypatch) as (publisher, inner):
+        wait_until(lambda: publisher.not_ready() is None)
+        with pytest.raises(KeyError):
+            publisher.publish_and_wait([RECORD, Record("other", b"key", b"value")])
+        assert inner.in_flight == (0, 0)
+        assert "oldest publication" not in inner.under_way()
+        publisher.publish_and_wait([RECORD])
+
+
+def test_a_canceled_publication_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker may have it, and nobody was told."""
+    registry = CollectorRegistry()
+    with publisher_with(ProducerStub, monkeypatch, registry) as (publisher, inner):
+        wait_until(lambda: publisher.not_ready() is None)
+        future = publisher.submit([RECORD])
+        wait_until(lambda: inner.in_flight[0] == 1)
+        future.cancel()
+        canceled = ("cercles_publish_failures_total", {"reason": "canceled"})
+        wait_until(lambda: registry.get_sample_value(*canceled) == 1)

@@ -240,6 +240,28 @@ class TestRealBroker:
             wait_until(lambda: "cercles.not-there" in (publisher.not_ready() or ""))
             assert "cercles topics" in (publisher.not_ready() or "")
 
+    def test_a_topic_that_was_deleted_is_not_made_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not even by a broker that makes whatever is asked for: an empty log would take what belongs to the other."""
+        monkeypatch.setattr(lane, "METADATA_SECONDS", 0.2)
+        settings = {"auto.create.topics.enable": "true"}
+        with (
+            EmbeddedKafka(tmp_path, flush_every_message=False, extra_settings=settings) as broker,
+            closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)) as admin,
+        ):
+            admin.create_topics([NewTopic(name, PARTITIONS_EMBEDDED, 1) for name in TOPICS])
+            with publisher_to(broker.bootstrap_servers) as publisher:
+                assert publisher.publish_and_wait([record(1)])
+                admin.delete_topics([LOG.name])
+                time.sleep(1)  # so that its metadata have been asked for since
+                with pytest.raises(BrokerAwayError):
+                    publisher.publish_and_wait([record(2)])
+                wait_until(lambda: f"the topic {LOG.name} is not there" in (publisher.not_ready() or ""))
+                time.sleep(1)
+                assert LOG.name not in admin.list_topics()
+                admin.create_topics([NewTopic(LOG.name, PARTITIONS_EMBEDDED, 1)])
+                wait_until(lambda: publisher.not_ready() is None)
+                assert publisher.publish_and_wait([record(3)])
+
 
 @contextmanager
 def paused(broker: EmbeddedKafka) -> Iterator[None]:
