@@ -10,7 +10,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from producers.blocking import CLOSE_SECONDS_MAX
 from producers.gateway.process import GatewayProcess
+from producers.gateway.server import FINISH_SECONDS_MAX
+from producers.lane import END_SECONDS_MAX
 from producers.settings import GatewaySettings, PseudonymSettings, SourceSecrets, StripeSecrets
 from schemas.connections import KafkaConnection
 from tests.gateway import knocking
@@ -59,6 +62,12 @@ def test_without_a_broker_it_serves_and_says_why_it_is_not_ready() -> None:
     with running(process) as client:
         wait_until(lambda: "127.0.0.1:9" in (process.not_ready() or ""))
         assert send(client, captured()).status_code == 503
+
+
+def test_all_that_a_stop_waits_for_fits_into_its_bound() -> None:
+    """Requests under way first, then what the lane does; for who has a thread, a publication and then the lane."""
+    assert FINISH_SECONDS_MAX + END_SECONDS_MAX < STOP_SECONDS_MAX
+    assert CLOSE_SECONDS_MAX < STOP_SECONDS_MAX
 
 
 def test_a_socket_can_be_given() -> None:
