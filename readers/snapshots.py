@@ -9,7 +9,6 @@ different things have one statement in common. The more is asked, the less each 
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from readers.metrics import ReaderMetrics
 from readers.settings import ReaderSettings
+from schemas.headway import UnderWay
 
 _RECYCLE_SECONDS: Final = 300
 """A connection is replaced after this time, so that none reads a file that was moved away for longer."""
@@ -34,6 +34,9 @@ QUESTIONS_MAX: Final = 8
 
 GATHER_SECONDS_MAX: Final = 0.005
 """Longest that questions gather while a thread is busy; then another thread takes them."""
+
+_ASK_AGAIN: Final = object()
+"""In place of an outcome: the transaction broke before the question's turn."""
 
 _Found = TypeVar("_Found")
 _Answer = TypeVar("_Answer")
@@ -123,6 +126,7 @@ class _Lookups:
         self._connection = connection
         self._names: dict[Any, list[str]] = {}
         self._found: dict[Any, Mapping[str, Any]] = {}
+        self._failures: dict[Any, Exception] = {}
         for question in questions:
             if isinstance(question, QuestionAbout):
                 self._names.setdefault(question.find, []).append(question.name)
@@ -131,10 +135,23 @@ class _Lookups:
         """Return the answer, or raise what there is in place of one."""
         if not isinstance(question, QuestionAbout):
             return question(self._connection)
+        if (failure := self.failure_of(question)) is not None:
+            raise failure
         found = self._found.get(question.find)
         if found is None:
-            found = self._found[question.find] = question.find(self._connection, self._names[question.find])
+            found = self._found[question.find] = self._find(question.find)
         return question.tell(self._connection, question.name, found.get(question.name))
+
+    def failure_of(self, question: Callable[[Connection], Any]) -> Exception | None:
+        """Return what the question's lookup has raised, for whichever of those who share it."""
+        return self._failures.get(question.find) if isinstance(question, QuestionAbout) else None
+
+    def _find(self, find: Callable[[Connection, Sequence[str]], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return find(self._connection, self._names[find])
+        except Exception as error:
+            self._failures[find] = error
+            raise
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -150,9 +167,7 @@ class Snapshots:
         self._engine = engine
         self._metrics = metrics
         self._threads = anyio.CapacityLimiter(at_once)
-        self._lock = threading.Lock()
-        self._number = 0
-        self._under_way: dict[int, None] = {}
+        self._reads: UnderWay[object] = UnderWay("oldest read")
         self._gathered: list[_Asked] = []
         self._answering: set[asyncio.Task[None]] = set()
         self._outstanding = 0
@@ -185,20 +200,16 @@ class Snapshots:
     @contextmanager
     def _noted(self) -> Iterator[None]:
         """Let `under_way` know of a read for as long as it takes."""
-        with self._lock:
-            self._number = number = self._number + 1
-            self._under_way[number] = None
+        read = object()
+        self._reads.begin(read)
         try:
             yield
         finally:
-            with self._lock:
-                del self._under_way[number]
+            self._reads.end(read)
 
     def under_way(self) -> dict[str, int]:
         """Return the number of the oldest read under way, by name, or nothing."""
-        with self._lock:
-            oldest = next(iter(self._under_way), None)
-        return {} if oldest is None else {"oldest read": oldest}
+        return self._reads.oldest()
 
     def _gather(self, asked: _Asked) -> None:
         """Let a question go with others that come by then."""
@@ -224,19 +235,29 @@ class Snapshots:
         """Answer all questions in one thread; those behind one that the database did not survive are asked again."""
         while gathered:
             questions = [asked.question for asked in gathered]
-            outcomes = await anyio.to_thread.run_sync(self._outcomes_here, questions, limiter=self._threads)
-            for asked, outcome in zip(gathered, outcomes, strict=False):
-                if asked.answer.done():
+            try:
+                outcomes = await anyio.to_thread.run_sync(self._outcomes_here, questions, limiter=self._threads)
+            except Exception as error:  # noqa: BLE001 - no thread can be started: nobody is to wait for one
+                outcomes = [error] * len(gathered)
+            again = []
+            for asked, outcome in zip(gathered, outcomes, strict=True):
+                if outcome is _ASK_AGAIN:
+                    again.append(asked)
+                elif asked.answer.done():
                     continue  # who asked has left
-                if isinstance(outcome, Exception):
+                elif isinstance(outcome, Exception):
                     asked.answer.set_exception(outcome)
                 else:
                     asked.answer.set_result(outcome)
-            gathered = gathered[len(outcomes) :]
+            gathered = again
 
     def _outcomes_here(self, questions: Sequence[Callable[[Connection], Any]]) -> list[Any]:
-        """Return what the questions answer or raise, from one snapshot, up to the first that broke the transaction."""
+        """Return what the questions answer or raise, from one snapshot, or `_ASK_AGAIN` behind one that broke it.
+
+        A connection that can't be had, or is lost, concerns them all; a lookup that fails, those who share it.
+        """
         outcomes: list[Any] = []
+        lookups: _Lookups | None = None
         try:
             with self._noted(), self._engine.begin() as connection:
                 lookups = _Lookups(connection, questions)
@@ -248,10 +269,11 @@ class Snapshots:
                     except Exception as error:  # noqa: BLE001 - it is the answer, to who asked
                         outcomes.append(error)
         except Exception as error:  # noqa: BLE001 - likewise
-            broken = (
-                isinstance(error, DBAPIError) and not error.connection_invalidated and len(outcomes) < len(questions)
-            )
-            return [*outcomes, error] if broken else [error] * len(questions)
+            spoiled = isinstance(error, DBAPIError) and not error.connection_invalidated
+            if lookups is None or not spoiled or len(outcomes) == len(questions):
+                return [error] * len(questions)
+            behind = questions[len(outcomes) + 1 :]
+            return [*outcomes, error, *(lookups.failure_of(question) or _ASK_AGAIN for question in behind)]
         return outcomes
 
     def _count(self, change: int) -> None:

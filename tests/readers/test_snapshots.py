@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from readers.metrics import ReaderMetrics
 from readers.snapshots import QUESTIONS_MAX, QuestionAbout, Snapshots, open_engine
@@ -118,6 +118,53 @@ def test_a_lookup_that_fails_fails_those_who_asked_for_it(snapshots: Snapshots) 
     assert (second, fourth) == (2, 4)
     assert isinstance(first, SQLAlchemyError)
     assert isinstance(third, SQLAlchemyError)
+
+
+@pytest.mark.parametrize("statement", ["SELECT nothing FROM nowhere", None])
+def test_a_lookup_that_fails_is_not_tried_again_for_each(snapshots: Snapshots, statement: str | None) -> None:
+    """Eight who share one that takes until its bound would wait eight times as long."""
+    tried: list[int] = []
+
+    def find(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+        tried.append(len(names))
+        if statement is None:
+            raise UnanswerableError
+        connection.execute(text(statement))
+        return {}
+
+    def tell(_: Connection, name: str, __: int | None) -> str:
+        return name
+
+    told = _ask_all(snapshots, [QuestionAbout(find, tell, str(number)) for number in range(QUESTIONS_MAX)])
+    assert all(isinstance(each, SQLAlchemyError | UnanswerableError) for each in told)
+    assert tried == [QUESTIONS_MAX]
+
+
+def test_a_connection_that_can_not_be_had_is_not_tried_again_for_each(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who share a snapshot share that there is none."""
+    tried: list[None] = []
+
+    def away(_: object) -> None:
+        tried.append(None)
+        raise OperationalError("connect", None, ConnectionRefusedError())
+
+    monkeypatch.setattr(Engine, "begin", away)
+    told = _ask_all(snapshots, [_connection_of] * QUESTIONS_MAX)
+    assert [type(each) for each in told] == [OperationalError] * QUESTIONS_MAX
+    assert len(tried) == 1
+
+
+def test_without_a_thread_nobody_waits_for_ever(snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody is told why."""
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    told = _ask_all(snapshots, [_connection_of] * 3)
+    assert [type(each) for each in told] == [RuntimeError] * 3
 
 
 def test_a_slow_question_holds_up_nobody_who_asks_after_it(snapshots: Snapshots) -> None:
