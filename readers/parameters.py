@@ -39,7 +39,8 @@ WaitFor = Annotated[
         schema_extra=_TEXT,
         description=(
             "A position, partition:offset: answer only once the event there, and all before it in its partition, "
-            "have been applied or refused; 504 when that takes too long"
+            "have been applied or refused; 504 when that takes too long, 503 for a campaign that has missed something "
+            "before it (`gap_at`)"
         ),
     ),
 ]

@@ -14,6 +14,7 @@ from readers.live.following import FollowingStoppedError, TooManyStreamsError
 from readers.outcomes import EventElsewhereError
 from readers.positions import NoSuchPositionError
 from readers.queries import CampaignUnknownError
+from readers.reading import MissedError
 from readers.snapshots import ReadsQueueFullError
 from readers.waiting import ClientLeftError, TooManyWaitersError, WaitInterruptedError, WaitTimedOutError
 
@@ -90,6 +91,8 @@ _BY_ERROR: Final[dict[type[Exception], Callable[[Any], ProblemDetailsException]]
     EventElsewhereError: _as(HTTPStatus.NOT_FOUND),
     NoSuchPositionError: _as(HTTPStatus.NOT_FOUND),
     WaitTimedOutError: _as(HTTPStatus.GATEWAY_TIMEOUT),
+    # Without Retry-After: somebody has to repair the campaign first.
+    MissedError: _as(HTTPStatus.SERVICE_UNAVAILABLE),
     TooManyWaitersError: lambda error: _retry_later(str(error)),
     WaitInterruptedError: lambda error: _retry_later(str(error)),
     TooManyStreamsError: lambda error: _retry_later(str(error)),

@@ -24,6 +24,7 @@ from readers.positions import parse_cursor, parse_position
 from readers.problems import PROBLEM_MEDIA_TYPE
 from readers.queries import circles_of, read_campaign, read_campaigns, read_days, read_entries, read_milestones
 from readers.read_key import SCHEME, read_key_guard
+from readers.reading import Reading
 from readers.settings import PAGE_SIZE_DEFAULT, ReaderSettings
 from readers.snapshots import Snapshots
 from readers.waiting import Waiting
@@ -71,42 +72,42 @@ def _stated(content: _Answer, as_of: str | None) -> Response[_Answer]:
 
 @get("/", operation_id="listCampaigns", summary="Campaigns, in the order of their ids", responses=_OPEN)
 async def list_campaigns(
-    snapshots: NamedDependency[Snapshots],
+    reading: NamedDependency[Reading],
     status: StatusFilter = None,
     cursor: CampaignCursor = None,
     limit: PageSize = PAGE_SIZE_DEFAULT,
 ) -> Response[answers.Campaigns]:
-    page = await snapshots.read(partial(read_campaigns, status=status, after_id=cursor, limit=limit))
+    page = await reading.read(partial(read_campaigns, status=status, after_id=cursor, limit=limit))
     return _stated(page, ", ".join(page.as_of) or None)
 
 
 @get("/{campaign_id:str}", operation_id="getCampaign", summary="One campaign", responses=_OPEN)
-async def get_campaign(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Campaign]:
-    campaign = await snapshots.read(partial(read_campaign, campaign_id=campaign_id))
+async def get_campaign(campaign_id: CampaignId, reading: NamedDependency[Reading]) -> Response[answers.Campaign]:
+    campaign = await reading.read(partial(read_campaign, campaign_id=campaign_id))
     return _stated(campaign, campaign.as_of)
 
 
 @get("/{campaign_id:str}/circles", operation_id="listCircles", summary="Totals by circle", responses=_OPEN)
-async def list_circles(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Circles]:
-    circles = await snapshots.read(circles_of(campaign_id))
+async def list_circles(campaign_id: CampaignId, reading: NamedDependency[Reading]) -> Response[answers.Circles]:
+    circles = await reading.read(circles_of(campaign_id))
     return _stated(circles, circles.as_of)
 
 
 @get("/{campaign_id:str}/days", operation_id="listDays", summary="Totals by day", responses=_OPEN)
-async def list_days(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Days]:
-    days = await snapshots.read(partial(read_days, campaign_id=campaign_id))
+async def list_days(campaign_id: CampaignId, reading: NamedDependency[Reading]) -> Response[answers.Days]:
+    days = await reading.read(partial(read_days, campaign_id=campaign_id))
     return _stated(days, days.as_of)
 
 
 @get("/{campaign_id:str}/milestones", operation_id="listMilestones", summary="What was said once", responses=_OPEN)
 async def list_milestones(
     campaign_id: CampaignId,
-    snapshots: NamedDependency[Snapshots],
+    reading: NamedDependency[Reading],
     cursor: RowCursor = None,
     limit: PageSize = PAGE_SIZE_DEFAULT,
 ) -> Response[answers.Milestones]:
     question = partial(read_milestones, campaign_id=campaign_id, after=parse_cursor(cursor), limit=limit)
-    page = await snapshots.read(question)
+    page = await reading.read(question)
     return _stated(page, page.as_of)
 
 
@@ -119,12 +120,12 @@ async def list_milestones(
 )
 async def list_entries(
     campaign_id: CampaignId,
-    snapshots: NamedDependency[Snapshots],
+    reading: NamedDependency[Reading],
     cursor: RowCursor = None,
     limit: PageSize = PAGE_SIZE_DEFAULT,
 ) -> Response[answers.Entries]:
     question = partial(read_entries, campaign_id=campaign_id, after=parse_cursor(cursor), limit=limit)
-    page = await snapshots.read(question)
+    page = await reading.read(question)
     return _stated(page, page.as_of)
 
 
@@ -136,28 +137,30 @@ async def list_entries(
     security=_KEYED_SECURITY,
 )
 async def get_event(
-    campaign_id: CampaignId, position: EventPosition, snapshots: NamedDependency[Snapshots]
+    campaign_id: CampaignId, position: EventPosition, reading: NamedDependency[Reading]
 ) -> Response[answers.Event]:
     question = partial(read_event, campaign_id=campaign_id, position=parse_position(position))
-    event = await snapshots.read(question)
+    event = await reading.read(question)
     return _stated(event, event.as_of)
 
 
 def campaign_routes(snapshots: Snapshots, waiting: Waiting, settings: ReaderSettings) -> Router:
     """Return everything under `/v1/campaigns`."""
 
-    async def snapshots_after_waiting(request: Request[Any, Any, Any], wait_for: WaitFor = None) -> Snapshots:
-        """Hand out the snapshots only after the wait: no route can read before it."""
-        if wait_for is not None:
-            await waiting.until_passed(parse_position(wait_for), request.receive)
-        return snapshots
+    async def reading_after_waiting(request: Request[Any, Any, Any], wait_for: WaitFor = None) -> Reading:
+        """Hand out what is read by only after the wait: no route can read before it."""
+        if wait_for is None:
+            return Reading(snapshots)
+        position = parse_position(wait_for)
+        await waiting.until_passed(position, request.receive)
+        return Reading(snapshots, position)
 
     open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_milestones]
     keyed = Router(path="/", route_handlers=[list_entries, get_event], guards=[read_key_guard(settings.key)])
     return Router(
         path="/v1/campaigns",
         route_handlers=[*open_routes, keyed],
-        dependencies={"snapshots": Provide(snapshots_after_waiting)},
+        dependencies={"reading": Provide(reading_after_waiting)},
         response_headers=[
             _told(AS_OF_HEADER, "0:42", "The position that the answer is as of"),
             _told("ETag", '"tag"', "A strong entity tag of the answer"),

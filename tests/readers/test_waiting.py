@@ -85,6 +85,35 @@ def test_a_refusal_that_never_comes_is_a_504(stored: Stored, api: httpx.Client) 
     assert api.get("/v1/campaigns", params={"wait_for": "0:5"}).status_code == 504
 
 
+def test_a_campaign_with_a_gap_is_no_answer_to_who_waits_for_something_behind_it(
+    stored: Stored, api: httpx.Client
+) -> None:
+    """What was waited for is not applied to it before the repair: 503 that names the gap, and never older totals."""
+    stored.campaign()
+    stored.entries(2, [Line(2_000)])
+    stored.totals(gap_offset=4)
+    stored.progress(8)
+    for path in ("", "/circles", "/days", "/milestones", "/entries"):
+        behind = api.get(f"/v1/campaigns/film{path}", params={"wait_for": "0:7"})
+        assert behind.status_code == 503
+        assert "gap at 0:4" in behind.json()["detail"]
+        assert "retry-after" not in behind.headers
+        for wait_for in ({"wait_for": "0:2"}, {}):
+            assert api.get(f"/v1/campaigns/film{path}", params=wait_for).json()["gap_at"] == "0:4"
+
+
+def test_a_gap_is_no_answer_only_for_who_waits_for_that_partition(stored: Stored, api: httpx.Client) -> None:
+    """The campaign's own; and a list and an event say themselves of what they do not know."""
+    stored.campaign()
+    stored.totals(gap_offset=4)
+    stored.progress(8)
+    stored.progress(8, partition=1)
+    assert api.get("/v1/campaigns/film", params={"wait_for": "1:7"}).json()["gap_at"] == "0:4"
+    (film,) = api.get("/v1/campaigns", params={"wait_for": "0:7"}).json()["campaigns"]
+    assert film["gap_at"] == "0:4"
+    assert api.get("/v1/campaigns/film/events/0:7", params={"wait_for": "0:7"}).json()["status"] == "pending"
+
+
 def test_partitions_do_not_answer_for_each_other(stored: Stored, api: httpx.Client) -> None:
     """The progress of one partition says nothing about another."""
     stored.progress(100, partition=1)
