@@ -53,6 +53,7 @@ def keep_up(data: Path, ports: Ports) -> int:
                 check_free(ports.by_option())
                 _run(directory, ports, display)
         except Interrupted:
+            display.say(f"stopped. Everything is kept in {directory.path}: the next start goes on from there")
             return EXIT_CLEAN
         except PortTakenError as failure:
             display.say(f"cercles up: {failure}")

@@ -9,7 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 
+from cercles import upkeep
+from cercles.interruption import Interrupted
+from cercles.stack import Ports
 from tests.command.stacks import WAIT_SECONDS_MAX, Stack, eventually, up
 
 
@@ -83,3 +87,19 @@ def test_up_works_as_pasted_restarts_what_dies_and_keeps_its_data(tmp_path: Path
         shell(stack.line("curl "))  # the same terms: nothing new
         stack.process.send_signal(signal.SIGINT)
         assert stack.process.wait(WAIT_SECONDS_MAX) == 0
+    assert f"stopped. Everything is kept in {data}" in (tmp_path / "up.err").read_text()
+
+
+def test_whoever_stops_it_is_told_when_it_has_ended_and_where_its_data_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last line; to stop takes seconds."""
+
+    def interrupted(*_: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(upkeep, "_run", interrupted)
+    assert upkeep.keep_up(tmp_path / "data", Ports()) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("stopped. ")
+    assert str(tmp_path / "data") in last
