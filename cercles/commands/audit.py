@@ -39,6 +39,14 @@ def audit(
         int | None,
         typer.Option(min=RATE_MIN, help="Read the log no faster than this on average; without it as fast as it goes."),
     ] = None,
+    waiting_max: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Most events at the log's end that may not be in the database yet: with more, the exit code is 1. "
+            "Without it any number may wait.",
+        ),
+    ] = None,
 ) -> None:
     """Fold the log again and compare the database with it: every entry, milestone, total, circle, day, pledge, term
     and dead letter, each campaign at the position at which its rows stand.
@@ -50,8 +58,9 @@ def audit(
     transaction of the database for each partition. Memory holds one partition's campaigns. Reads the log of
     CERCLES_KAFKA_BOOTSTRAP_SERVERS and the database of CERCLES_DATABASE_URL.
 
-    Exit codes: 0 equal, 1 something differs, or the database belongs to another log, 2 a setting or an option is
-    wrong, 3 no broker or no database answers. What to do about differences: docs/runbook-proof.md.
+    Exit codes: 0 equal, 1 something differs, or the database belongs to another log, or more events wait than
+    --waiting-max, 2 a setting or an option is wrong, 3 no broker or no database answers. What to do about differences:
+    docs/runbook-proof.md.
     """
     only_warnings()
     positions = dict(map(_position, since or ()))
@@ -62,7 +71,10 @@ def audit(
         sys.stdout.write(msgspec.json.encode({"equal": report.equal} | _plain(report)).decode() + "\n")
     else:
         _tell(report)
-    raise typer.Exit(0 if report.equal else EXIT_FAILED)
+    behind = waiting_max is not None and report.waiting_events > waiting_max
+    if behind:
+        typer.echo(f"{report.waiting_events} events wait, more than the {waiting_max} of --waiting-max", err=True)
+    raise typer.Exit(0 if report.equal and not behind else EXIT_FAILED)
 
 
 def _run(campaign: str | None, since: dict[int, int], events_per_second: int | None, *, as_json: bool) -> "Report":

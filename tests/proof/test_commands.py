@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from cercles.commands import app
 from schemas import tables
 from sinks import migrate
-from tests.proof.stage import Stage
+from tests.proof.stage import Stage, many_stories
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def test_an_audit_ends_with_0_when_all_is_equal(told: Stage, cercles: Any) -> No
     assert report["equal"] is True
     assert report["counts"]["campaigns"] == 8
     assert cercles("audit", "--events-per-second", "1000000").exit_code == 0
+
+
+def test_an_audit_ends_with_1_when_more_waits_than_may(told: Stage, cercles: Any) -> None:
+    """Equal as far as the database goes, and a backlog behind it that a regular job should hear of."""
+    assert cercles("audit", "--waiting-max", "0").exit_code == 0
+    told.append(many_stories(8, 25, seed=3))
+    waiting = json.loads(cercles("audit", "--json").stdout)["waiting_events"]
+    assert cercles("audit", "--waiting-max", str(waiting)).exit_code == 0
+    result = cercles("audit", "--waiting-max", str(waiting - 1), "--json")
+    assert result.exit_code == 1
+    assert f"{waiting} events wait" in result.stderr
+    assert json.loads(result.stdout)["equal"] is True
 
 
 def test_an_audit_ends_with_1_and_names_what_differs(told: Stage, cercles: Any, engine: Engine) -> None:  # noqa: ARG001
