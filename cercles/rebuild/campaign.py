@@ -38,10 +38,6 @@ from sinks.database import insert_new
 from sinks.dead_letters import UNIQUE
 from sinks.positions import TopicPartition
 
-UPDATES_WRITTEN_MAX: Final = 50
-"""Updates that are decoded, and written by one set of statements, at a time."""
-
-UPDATES_PUBLISHED_MAX: Final = 50
 ROUNDS_MAX: Final = 20
 """Most times that a campaign is caught up with while its updates are said again."""
 
@@ -113,7 +109,7 @@ class CampaignRebuild:
             for table in _ROWS:
                 connection.execute(delete(table).where(table.c.campaign_id == self.outcome.campaign_id))
             self.outcome.entries = self.outcome.milestones = 0
-            for piece in in_pieces(self._story.values(), UPDATES_WRITTEN_MAX):
+            for piece in in_pieces(self._story.values()):
                 self._write(connection, [decoded(value) for value in piece])
             insert_new(connection, dead_letters, UNIQUE, self._story.letters)
         self.outcome.position = self._story.position
@@ -172,7 +168,7 @@ class CampaignRebuild:
         """Say the updates but the first `skip`; return the offset after the last."""
         end = self._updates_end
         key = self.outcome.campaign_id.encode()
-        for piece in in_pieces(self._story.values(skip), UPDATES_PUBLISHED_MAX):
+        for piece in in_pieces(self._story.values(skip)):
             for position in publisher.publish_and_wait([Record(UPDATES.name, key, value) for value in piece]):
                 if position.partition != self._place.partition:
                     raise RebuildFailedError(f"{UPDATES.name} has not as many partitions as {LOG.name}")

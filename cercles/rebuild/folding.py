@@ -19,6 +19,10 @@ from stream_processors.ledger.state import PartitionState
 MEMORY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Most bytes of a campaign's updates that stay in memory."""
 
+PIECE_VALUES_MAX: Final = 50
+PIECE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Most updates, and most bytes of them, that are decoded and written, or published, at a time."""
+
 
 class _Letter(Struct, frozen=True):
     """A dead letter as a sink would read it."""
@@ -110,13 +114,15 @@ def decoded(value: bytes) -> Update:
     return update
 
 
-def in_pieces(values: Iterable[bytes], number: int) -> Iterator[list[bytes]]:
-    """Cut into lists of at most `number`."""
+def in_pieces(values: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut into lists of at most `PIECE_VALUES_MAX` and `PIECE_BYTES_MAX`; a larger value is alone."""
     piece: list[bytes] = []
+    size_bytes = 0
     for value in values:
-        piece.append(value)
-        if len(piece) == number:
+        if piece and (len(piece) == PIECE_VALUES_MAX or size_bytes + len(value) > PIECE_BYTES_MAX):
             yield piece
-            piece = []
+            piece, size_bytes = [], 0
+        piece.append(value)
+        size_bytes += len(value)
     if piece:
         yield piece
