@@ -118,11 +118,7 @@ class Consumer:
         """
         for name, topic_id in self.topic_ids().items():
             if topic_id != self._topic_ids[name]:
-                raise OtherTopicError(
-                    f"{name} was deleted and made again while this sink read it: its id was {self._topic_ids[name]} "
-                    f"and is {topic_id}. The database belongs to the old one: give the new one an empty database "
-                    "(`cercles db upgrade` makes its tables)"
-                )
+                raise OtherTopicError(name, self._topic_ids[name], topic_id)
 
     def poll(self) -> dict[TopicPartition, Sequence[Record]]:
         """Return new records of placed partitions, waiting for them at most `poll_seconds`. Raises Kafka's errors."""

@@ -23,6 +23,13 @@ class OtherLogError(HopelessError):
 class OtherTopicError(HopelessError):
     """The topic is not the one that the database's positions belong to: it was deleted and made again."""
 
+    def __init__(self, topic: str, stored_id: str, found_id: str) -> None:
+        super().__init__(
+            f"the database belongs to the {topic} with id {stored_id}, and the broker's has id {found_id}: it was "
+            "deleted and made again, or this is another cluster. Nothing of it was applied. Connect the database to "
+            "the cluster it belongs to, or give this one an empty database (`cercles db upgrade` makes its tables)"
+        )
+
 
 class PositionLostError(HopelessError):
     """The topic no longer holds, or does not yet hold, what stands at the database's position."""

@@ -85,10 +85,10 @@ def read(
                 )
             )
         ).all()
-        for topic, partition, next_offset, topic_id in found:
+        for topic, _, _, topic_id in found:
             now = topic_ids.get(topic)
-            if None not in (topic_id, now) and topic_id != now:
-                raise _other_topic(TopicPartition(topic, partition), next_offset, topic_id, now)
+            if topic_id is not None and now is not None and topic_id != now:
+                raise OtherTopicError(topic, topic_id, now)
     return {TopicPartition(topic, partition): next_offset for topic, partition, next_offset, _ in found}
 
 
@@ -128,15 +128,6 @@ def _first(place: TopicPartition, topic_id: str | None) -> dict[str, str | int |
         "topic_id": topic_id,
         "log_id": None,
     }
-
-
-def _other_topic(place: TopicPartition, next_offset: int, stored: str, now: str | None) -> OtherTopicError:
-    return OtherTopicError(
-        f"the database has read {place.topic}, partition {place.partition} up to offset {next_offset}, but of the "
-        f"topic with id {stored}; the broker's has id {now}: it was deleted and made again, or this is another "
-        "cluster. Connect the database to the cluster it belongs to, or give this cluster an empty database (`cercles "
-        "db upgrade` makes its tables)"
-    )
 
 
 def _other_log(batch: Batch, stored: str, told: set[str]) -> OtherLogError:
