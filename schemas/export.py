@@ -6,21 +6,20 @@ are made from the structs, as strict as the decoder and the patterns of `schemas
 that a stretch goal's id is not repeated, that a time zone exists, that `lost_minor` is at most `amount_minor`.
 """
 
-import argparse
-import difflib
 import inspect
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
 
-from schemas.events import EVENT_TYPES, MILESTONE_STEPS_DEFAULT
+from schemas.events import MILESTONE_STEPS_DEFAULT
+from schemas.generated import settle
 from schemas.money import EXPONENTS
-from schemas.payments import PAYMENT_TYPES
-from schemas.updates import Progress, UnattributedReason, Update
+from schemas.topics import RECORDS
+from schemas.updates import UnattributedReason
 
 DIRECTORY: Final = Path(__file__).parent / "json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -37,12 +36,7 @@ DATE_PATTERN: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 _FORMATS: Final = {"date-time": RFC3339_PATTERN, "date": DATE_PATTERN}
 
-RECORD_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
-    **EVENT_TYPES,
-    **PAYMENT_TYPES,
-    "cercles.update": Update,
-    "cercles.progress": Progress,
-}
+RECORD_TYPES: Final = {name: struct for types in RECORDS.values() for name, struct in types.items()}
 """Every struct that has a file, by its `type` on the wire. Derived types are parts of an update, not records."""
 
 
@@ -116,51 +110,17 @@ def _tidied(node: Any) -> Any:
     return tidy
 
 
-def files() -> dict[str, str]:
-    """Return the text of every schema file by its name."""
+def files(directory: Path = DIRECTORY) -> dict[Path, str]:
+    """Return the text of every schema file by its path."""
     return {
-        type_name + SUFFIX: json.dumps(schema(type_name), indent=2, ensure_ascii=False) + "\n"
+        directory / (type_name + SUFFIX): json.dumps(schema(type_name), indent=2, ensure_ascii=False) + "\n"
         for type_name in RECORD_TYPES
     }
 
 
-def drift(directory: Path = DIRECTORY) -> str:
-    """Return the difference between the files of the directory and those of the structs; empty where there is none."""
-    kept = {path.name: path.read_text(encoding="utf-8") for path in directory.glob("*" + SUFFIX)}
-    return "".join(_differences(kept, files()))
-
-
-def _differences(kept: Mapping[str, str], made: Mapping[str, str]) -> list[str]:
-    lines: list[str] = []
-    for name in sorted({*kept, *made}):
-        old, new = kept.get(name, ""), made.get(name, "")
-        lines += difflib.unified_diff(
-            old.splitlines(keepends=True), new.splitlines(keepends=True), f"kept/{name}", f"made/{name}"
-        )
-    return lines
-
-
-def write(directory: Path = DIRECTORY) -> None:
-    """Write every schema file, and remove those of types that no longer exist."""
-    directory.mkdir(parents=True, exist_ok=True)
-    made = files()
-    for path in directory.glob("*" + SUFFIX):
-        if path.name not in made:
-            path.unlink()
-    for name, text in made.items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
 def main(arguments: Sequence[str] | None = None, directory: Path = DIRECTORY) -> int:
-    """Write or check the files; return 1 when the check finds a difference."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.export", description="Write the JSON Schema files.")
-    parser.add_argument("--check", action="store_true", help="write nothing; print what would change and fail if any")
-    if not parser.parse_args(arguments).check:
-        write(directory)
-        return 0
-    difference = drift(directory)
-    sys.stdout.write(difference)
-    return 1 if difference else 0
+    """Write or check the files; return 1 when the check finds a difference. A type that is released never goes."""
+    return settle(files(directory), "python -m schemas.export", arguments)
 
 
 if __name__ == "__main__":

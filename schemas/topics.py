@@ -5,11 +5,15 @@ that a partition's story, what was said of it, and what was refused of it can be
 never changes: growing is a rebuild.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from schemas.events import EVENT_TYPES
 from schemas.payments import PAYMENT_TYPES
+from schemas.updates import Progress, Update
 
 PARTITIONS_DEFAULT: Final = 24
 PARTITIONS_EMBEDDED: Final = 4
@@ -93,10 +97,10 @@ DEAD_LETTERS: Final = Topic(
 TOPICS: Final = (LOG, UPDATES, PAYMENTS, DEAD_LETTERS)
 """Every topic."""
 
-RECORDS: Final[dict[str, tuple[str, ...]]] = {
-    LOG.name: tuple(EVENT_TYPES),
-    UPDATES.name: ("cercles.update", "cercles.progress"),
-    PAYMENTS.name: tuple(PAYMENT_TYPES),
-    DEAD_LETTERS.name: (),
+RECORDS: Final[Mapping[str, Mapping[str, type[Struct]]]] = {
+    LOG.name: EVENT_TYPES,
+    PAYMENTS.name: PAYMENT_TYPES,
+    UPDATES.name: {"cercles.update": Update, "cercles.progress": Progress},
+    DEAD_LETTERS.name: {},
 }
-"""The types of record on each topic; a dead letter keeps whatever it was."""
+"""The types of record on each topic, by their names on the wire; a dead letter keeps whatever it was."""

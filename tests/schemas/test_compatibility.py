@@ -28,7 +28,7 @@ def test_what_was_valid_in_a_release_is_valid_now(path: Path) -> None:
 
 def test_the_first_release_has_every_type() -> None:
     """The baseline of the types that the log began with is there."""
-    assert {path.name for path in RELEASED if path.parent.name == "1"} <= set(export.files())
+    assert {path.name for path in RELEASED if path.parent.name == "1"} <= {path.name for path in export.files()}
     assert len([path for path in RELEASED if path.parent.name == "1"]) == 14
 
 
