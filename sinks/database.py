@@ -131,6 +131,15 @@ def insert_new(connection: Connection, table: Table, keys: Sequence[str], rows: 
         connection.execute(insert.on_conflict_do_nothing(index_elements=list(keys)), list(rows))
 
 
+def is_locked(error: Exception) -> bool:
+    """Whether PostgreSQL gave up waiting for rows that somebody else has locked: nothing was written.
+
+    SQLite has one lock for everything.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.errors.LockNotAvailable)
+
+
 def is_transient(error: Exception) -> bool:
     """Whether trying the whole transaction again may succeed: the database is away, locked, full or stopping."""
     match error:

@@ -16,7 +16,7 @@ from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks import migrate, positions
 from sinks.apply import Outcome, apply
 from sinks.consumer import Consumer
-from sinks.database import DatabaseErrors, is_transient, writing_engine
+from sinks.database import DatabaseErrors, is_locked, is_transient, writing_engine
 from sinks.errors import SchemaError, StalePositionError
 from sinks.metrics import SinkMetrics
 from sinks.positions import TopicPartition
@@ -130,7 +130,12 @@ class SinkProcess:
             ):
                 if stop.is_set():
                     return
-                self._apply(consumer, engine, taken)
+                try:
+                    self._apply(consumer, engine, taken)
+                except DatabaseErrors as error:
+                    if not is_locked(error) or len(taken) == 1:
+                        raise
+                    self._apply_each(consumer, engine, taken, stop)
         except BaseException:
             # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
             consumer.unplace(found)
@@ -156,6 +161,31 @@ class SinkProcess:
             place = TopicPartition(batch.topic, batch.partition)
             self._newest[place] = batch.records[-1].timestamp / 1000
             consumer.applied(place, batch.next_offset)
+
+    def _apply_each(
+        self,
+        consumer: Consumer,
+        engine: Engine,
+        taken: Mapping[TopicPartition, Sequence[Record]],
+        stop: threading.Event,
+    ) -> None:
+        """Apply partition by partition what one that is locked has held up. Raises that one's error after all others.
+
+        Each waits for its own lock at most, so this takes a bounded time, however many are locked.
+        """
+        locked: Exception | None = None
+        for place, records in taken.items():
+            if stop.is_set():
+                break
+            try:
+                self._apply(consumer, engine, {place: records})
+            except DatabaseErrors as error:
+                if not is_locked(error):
+                    raise
+                locked = error
+            self.headway.note({})  # a lock that lasts has a bound of its own, as an outage has
+        if locked is not None:
+            raise locked
 
     def _follows(self, consumer: Consumer, place: TopicPartition, position: int, offset: int) -> bool:
         """Return whether a record there is the next one to apply; else have the partition read again."""

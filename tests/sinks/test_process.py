@@ -234,6 +234,30 @@ def test_the_sink_survives_its_database_going_away(topics: str, migrated_url: st
     _assert_told(migrated_url, told)
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_locked_partition_holds_up_no_other(topics: str, migrated_url: str) -> None:
+    """As `cercles rebuild --campaign` locks one for minutes: it waits alone, and then goes on where it stood."""
+    stories = [story(f"film-{number}", partition=number) for number in range(PARTITIONS_EMBEDDED)]
+    with running(sink_settings(topics, migrated_url)):
+        say(topics, *[told.update(0, 2) for told in stories])
+        until(lambda: positions_of(migrated_url) == dict.fromkeys(range(PARTITIONS_EMBEDDED), 1))
+    say(topics, *[told.update(2, len(told.lines)) for told in stories])
+    rebuild = writing_engine(migrated_url)
+    with rebuild.connect() as connection, connection.begin() as transaction:
+        connection.execute(
+            text("SELECT * FROM sink_positions WHERE topic = :topic AND partition_number = 1 FOR UPDATE"),
+            {"topic": UPDATES.name},
+        )
+        with running(sink_settings(topics, migrated_url)) as sink:
+            until(lambda: positions_of(migrated_url) == {0: 2, 1: 1, 2: 2, 3: 2})
+            until(lambda: "database in the way" in (sink.process.not_ready() or ""))
+            transaction.rollback()
+            until(lambda: positions_of(migrated_url) == dict.fromkeys(range(PARTITIONS_EMBEDDED), 2))
+            sink.until_ready()
+    rebuild.dispose()
+    _assert_told(migrated_url, *stories)
+
+
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_the_sink_survives_its_broker_going_away(topics: str, migrated_url: str, kafka_broker: EmbeddedKafka) -> None:
     """While the broker is frozen the sink is not ready; afterwards it goes on, without a start."""
