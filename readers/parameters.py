@@ -13,10 +13,27 @@ from schemas.updates import CampaignStatus
 # An absent parameter is None to us, but a query has no null: the document must not offer one.
 _TEXT: Final[dict[str, Any]] = {"type": OpenAPIType.STRING, "one_of": None}
 
+
+def to_the_end(pattern: str) -> str:
+    """Return a pattern that ends with `$` as Python is to match it.
+
+    Python's `$` lets a newline pass at the end. In JSON Schema, and so in the OpenAPI document, it does not.
+    """
+    return pattern.removesuffix("$") + r"\Z"
+
+
+def _of(pattern: str) -> dict[str, Any]:
+    return {"pattern": to_the_end(pattern), "schema_extra": {"pattern": pattern}}
+
+
+def _optional(pattern: str) -> dict[str, Any]:
+    return {"pattern": to_the_end(pattern), "schema_extra": {"pattern": pattern, **_TEXT}, "required": False}
+
+
 CampaignId = Annotated[
     str,
     PathParameter(
-        pattern=IDENTIFIER_PATTERN,
+        **_of(IDENTIFIER_PATTERN),
         min_length=1,
         max_length=IDENTIFIER_LENGTH_MAX,
         description="The campaign's id",
@@ -25,7 +42,7 @@ CampaignId = Annotated[
 EventPosition = Annotated[
     str,
     PathParameter(
-        pattern=POSITION_PATTERN,
+        **_of(POSITION_PATTERN),
         max_length=POSITION_LENGTH_MAX,
         description="The event's position, partition:offset, as its 202 named it",
     ),
@@ -33,10 +50,8 @@ EventPosition = Annotated[
 WaitFor = Annotated[
     str | None,
     QueryParameter(
-        pattern=POSITION_PATTERN,
+        **_optional(POSITION_PATTERN),
         max_length=POSITION_LENGTH_MAX,
-        required=False,
-        schema_extra=_TEXT,
         description=(
             "A position, partition:offset: answer only once the event there, and all before it in its partition, "
             "have been applied or refused; 504 when that takes too long, 503 for a campaign that has missed something "
@@ -48,21 +63,17 @@ PageSize = Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX, description="Mo
 RowCursor = Annotated[
     str | None,
     QueryParameter(
-        pattern=CURSOR_PATTERN,
+        **_optional(CURSOR_PATTERN),
         max_length=CURSOR_LENGTH_MAX,
-        required=False,
-        schema_extra=_TEXT,
         description="The `next_cursor` of the page before; opaque, and good for ever",
     ),
 ]
 CampaignCursor = Annotated[
     str | None,
     QueryParameter(
-        pattern=IDENTIFIER_PATTERN,
+        **_optional(IDENTIFIER_PATTERN),
         min_length=1,
         max_length=IDENTIFIER_LENGTH_MAX,
-        required=False,
-        schema_extra=_TEXT,
         description="The `next_cursor` of the page before; opaque, and good for ever",
     ),
 ]
@@ -70,9 +81,7 @@ CampaignCursor = Annotated[
 StatusFilter = Annotated[
     str | None,
     QueryParameter(
-        pattern=f"^({'|'.join(get_args(CampaignStatus))})$",
-        required=False,
-        schema_extra=_TEXT,
+        **_optional(f"^({'|'.join(get_args(CampaignStatus))})$"),
         description="Only campaigns of this status",
     ),
 ]

@@ -18,7 +18,7 @@ from readers.answers import CampaignSummary
 from readers.live.whole import read_whole
 from readers.page.languages import LANGUAGES, Language, choose_language
 from readers.page.scene import scene
-from readers.parameters import CampaignCursor, CampaignId
+from readers.parameters import CampaignCursor, CampaignId, to_the_end
 from readers.problems import ERRORS, problem_of
 from readers.queries import read_campaigns
 from readers.settings import PAGE_SIZE_DEFAULT
@@ -34,7 +34,7 @@ _POLICY: Final = (
 )
 _GUARDED: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
-LanguageCode = Annotated[str | None, QueryParameter(pattern=f"^({'|'.join(LANGUAGES)})$", required=False)]
+LanguageCode = Annotated[str | None, QueryParameter(pattern=to_the_end(f"^({'|'.join(LANGUAGES)})$"), required=False)]
 
 
 def _language(request: Request[Any, Any, Any], asked: str | None) -> Language:

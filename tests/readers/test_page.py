@@ -163,7 +163,14 @@ def test_a_title_is_words_and_nothing_else(stored: Stored, api: httpx.Client) ->
 
 def test_what_is_not_there_is_a_page_too(stored: Stored, api: httpx.Client) -> None:
     """For people, in their language, under the status that the API answers with."""
-    for path, status in (("/campaigns/nobody", 404), ("/campaigns/a%20b", 400), ("/campaigns?lang=de", 400)):
+    for path, status in (
+        ("/campaigns/nobody", 404),
+        ("/campaigns/a%20b", 400),
+        ("/campaigns/film%0A", 400),
+        ("/campaigns?lang=de", 400),
+        ("/campaigns?lang=fr%0A", 400),
+        ("/campaigns?cursor=film%0A", 400),
+    ):
         answer = api.get(path, headers={"accept-language": "fr"})
         assert answer.status_code == status
         assert answer.headers["content-type"].startswith("text/html")

@@ -188,7 +188,8 @@ def test_stopping_ends_every_stream(stored: Stored) -> None:
         with running(process) as url:
             api.base_url = httpx.URL(url)
             events = pool.submit(lambda: list(heard_until_the_end(api)))
-            wait_until(lambda: process.registry.get_sample_value("cercles_reader_streams") == 1, "somebody follows")
+            told = "cercles_reader_stream_events_total"
+            wait_until(lambda: process.registry.get_sample_value(told) == 1, "somebody follows")
             began = time.monotonic()
         assert time.monotonic() - began < 4
         assert events.result(SECONDS_MAX) == ["campaign"]
