@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, PlatformCollecto
 from cercles.process import Process
 from cercles.settings import OperationsSettings
 from cercles.stall_watch import StallWatch
+from schemas.http_bounds import PunctualH11
 from schemas.listening import listen
 
 STOP_SECONDS_MAX: Final = 3
@@ -43,6 +44,7 @@ class OperationsServer:
         self.address: Final = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         config = uvicorn.Config(
             operations_app(process, watch),
+            http=PunctualH11,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -12,6 +12,7 @@ DoorRefusal = Literal[
     "method_not_allowed",  # 405
     "body_too_slow",  # 408
     "too_large",  # 413
+    "target_too_long",  # 414: the path and the query are longer than any that is served
     "wrong_content_type",  # 415: also an encoded body
     "invalid_event",  # 422
     "broker_away",  # 503: nothing is known to have been accepted; send it again

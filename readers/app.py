@@ -11,7 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
-from readers.front import measured, with_entity_tags, with_head
+from readers.front import bounded, measured, with_entity_tags, with_head
 from readers.live.following import Following
 from readers.live.route import stream_route
 from readers.metrics import ReaderMetrics
@@ -55,7 +55,7 @@ def build_app(
         ),
         logging_config=None,
     )
-    return measured(with_head(with_entity_tags(app)), metrics)
+    return measured(bounded(with_head(with_entity_tags(app))), metrics)
 
 
 def _only_the_document(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseRouteHandler) -> None:

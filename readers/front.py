@@ -1,4 +1,4 @@
-"""What stands before the routes and holds for all of them: metrics, HEAD, and entity tags.
+"""What stands before the routes and holds for all of them: metrics, bounds, HEAD, and entity tags.
 
 Plain ASGI around the application, because a path that matches no route never reaches the application's own middleware.
 """
@@ -6,12 +6,17 @@ Plain ASGI around the application, because a path that matches no route never re
 import hashlib
 import re
 import time
+from http import HTTPStatus
 from typing import Final
 
+import msgspec
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
+from readers.answers import Problem
 from readers.metrics import UNMATCHED, ReaderMetrics
+from readers.problems import PROBLEM_MEDIA_TYPE
+from schemas.http_bounds import PARAMETERS_MAX, TARGET_LENGTH_MAX, is_target_bounded
 
 _ETAG: Final = re.compile(rb'"[^"]*"')
 _KEPT_IN_304: Final = frozenset({b"etag", b"cache-control", b"cercles-as-of", b"vary"})
@@ -24,6 +29,19 @@ EVENT_STREAM: Final = "text/event-stream"
 
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
+_TOO_LONG: Final = HTTPStatus.REQUEST_URI_TOO_LONG
+_TOO_LONG_CONTENT: Final = msgspec.json.encode(
+    Problem(
+        status=_TOO_LONG,
+        title=_TOO_LONG.phrase,
+        detail=f"the path and the query have at most {TARGET_LENGTH_MAX} characters and {PARAMETERS_MAX} parameters",
+    )
+)
+_TOO_LONG_HEADERS: Final = (
+    (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
+    (b"content-length", str(len(_TOO_LONG_CONTENT)).encode()),
+    (b"cache-control", b"no-store"),
+)
 
 
 def measured(app: ASGIApp, metrics: ReaderMetrics) -> ASGIApp:
@@ -53,6 +71,19 @@ def measured(app: ASGIApp, metrics: ReaderMetrics) -> ASGIApp:
                 status=status,
                 seconds=(ended or time.perf_counter()) - began,
             )
+
+    return front
+
+
+def bounded(app: ASGIApp) -> ASGIApp:
+    """Answer 414 to a path and a query that are longer than any that is served."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or is_target_bounded(scope["path"], scope["query_string"]):
+            await app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": _TOO_LONG, "headers": _TOO_LONG_HEADERS})
+        await send({"type": "http.response.body", "body": _TOO_LONG_CONTENT, "more_body": False})
 
     return front
 

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import structlog
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from readers.answers import Problem
 from readers.live.following import FollowingStoppedError, TooManyStreamsError
 from readers.outcomes import EventElsewhereError
 from readers.positions import NoSuchPositionError
@@ -22,6 +24,13 @@ PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
 CLIENT_CLOSED_REQUEST: Final = 499
 """What is counted when the client has gone; nobody receives it. Not a registered status."""
+
+_OF_EVERY_ROUTE: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 _UNDEFINED_TABLE_OR_COLUMN: Final = frozenset({"42P01", "42703"})
 """PostgreSQL, appendix A: undefined_table, undefined_column."""
@@ -103,6 +112,17 @@ _BY_ERROR: Final[dict[type[Exception], Callable[[Any], ProblemDetailsException]]
     PoolTimeoutError: _of_full_pool,
     Exception: _of_bug,
 }
+
+
+def documented_problems(*more: HTTPStatus) -> dict[int, ResponseSpec]:
+    """Return what any route may answer with beside its own, and more of it, for the OpenAPI document."""
+    words = {status: status.phrase for status in (*_OF_EVERY_ROUTE, *more)}
+    # Its phrase is another one from Python 3.13 on.
+    words[HTTPStatus.REQUEST_URI_TOO_LONG] = "The path and the query are too long"
+    return {
+        status: ResponseSpec(Problem, description=said, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False)
+        for status, said in words.items()
+    }
 
 
 ERRORS: Final = tuple(_BY_ERROR)

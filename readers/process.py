@@ -20,6 +20,7 @@ from readers.settings import ReaderSettings
 from readers.snapshots import Snapshots, open_engine
 from readers.waiting import Waiting
 from schemas.headway import Headway
+from schemas.http_bounds import PunctualH11
 from schemas.listening import listen
 from schemas.tables import (
     DAY_TOTALS,
@@ -98,7 +99,7 @@ class ReaderProcess:
         server = _Server(
             uvicorn.Config(
                 build_app(self._snapshots, waiting, following, self._metrics, self._settings),
-                http="h11",
+                http=PunctualH11,
                 ws="none",
                 loop="asyncio",
                 lifespan="on",

@@ -27,7 +27,9 @@ def read_key_guard(key: SecretStr | None) -> Guard:
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseRouteHandler) -> None:
         if key is None:
             raise PermissionDeniedException("no read key is configured: set CERCLES_READER_KEY for this reader")
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        # Of two tokens, which one counts is not for us to choose.
+        given = connection.headers.getall("authorization", [])
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         expected = key.get_secret_value().encode()
         # Bytes: of texts, compare_digest takes only ASCII ones, and what a client sends may be anything.
         matches = secrets.compare_digest(token.strip().encode(errors="surrogateescape"), expected)

@@ -21,7 +21,7 @@ from readers.parameters import (
     WaitFor,
 )
 from readers.positions import parse_cursor, parse_position
-from readers.problems import PROBLEM_MEDIA_TYPE
+from readers.problems import documented_problems
 from readers.queries import circles_of, read_campaign, read_campaigns, read_days, read_entries, read_milestones
 from readers.read_key import SCHEME, read_key_guard
 from readers.reading import Reading
@@ -36,22 +36,9 @@ _Answer = TypeVar("_Answer")
 
 def _documented(*more: HTTPStatus) -> dict[int, ResponseSpec]:
     """Return what a route may answer beside 200, for the OpenAPI document."""
-    problems = (
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-        *more,
-    )
     return {
         HTTPStatus.NOT_MODIFIED: ResponseSpec(None, description="The answer that If-None-Match names still holds"),
-        **{
-            status: ResponseSpec(
-                answers.Problem, description=status.phrase, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
-            )
-            for status in problems
-        },
+        **documented_problems(HTTPStatus.GATEWAY_TIMEOUT, *more),
     }
 
 

@@ -21,15 +21,20 @@ from readers.snapshots import Snapshots, open_engine
 from readers.waiting import Waiting
 from schemas.connections import KafkaConnection
 from schemas.events import EVENT_TYPES
+from schemas.http_bounds import HEAD_SECONDS_MAX, PARAMETERS_MAX, TARGET_LENGTH_MAX
 
 DOCUMENT: Final = "/openapi.json"
-HEAD: Final = """\
+HEAD: Final = f"""\
 # HTTP
 
 This page is written by `python -m cercles.reference` from the OpenAPI documents that the gateway and the reader serve
 at `/openapi.json`; a check keeps it so. Errors are `application/problem+json` (RFC 9457).
 
-The reader also has pages for people, an index at `/campaigns` and `/campaigns/{id}` for each campaign, in English or
+Every server takes a path and a query of at most {TARGET_LENGTH_MAX:,} characters and {PARAMETERS_MAX} parameters
+together, and ends a connection on which no whole head of a request has come within {HEAD_SECONDS_MAX:g} s of its
+beginning, or of the last answer.
+
+The reader also has pages for people, an index at `/campaigns` and `/campaigns/{{id}}` for each campaign, in English or
 French (`?lang=en`, `?lang=fr`, else as the browser asks).
 
 Every process also has an operations address (`CERCLES_OPERATIONS_HOST` and `CERCLES_OPERATIONS_PORT`) with `/healthz`

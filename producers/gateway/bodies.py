@@ -16,9 +16,11 @@ JSON: Final = "application/json"
 def content_type(request: Request[Any, Any, Any], *allowed: str) -> str:
     """Return the media type of the body, one of those allowed.
 
-    Raises Problem (415) for another one, for a charset other than UTF-8 and for an encoded body.
+    Raises Problem (415) for another one, for two of them, for a charset other than UTF-8 and for an encoded body.
     """
     refuse_encoded(request)
+    if len(request.headers.getall("content-type", [])) > 1:
+        raise Problem("wrong_content_type", "Say once what the body is.")
     name, options = request.content_type
     if name not in allowed:
         raise Problem("wrong_content_type", f"Send the body as {' or '.join(allowed)}.")

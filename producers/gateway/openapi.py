@@ -52,6 +52,7 @@ _WHY: Final = {
     404: "There is no such door",
     408: "The body did not arrive in time",
     413: "The body, or an event in it, is too large",
+    414: "The path and the query are too long",
     415: "Wrong content type, or an encoded body",
     422: "The event says what it may not: `pointer` says where",
     503: "The log can't be written just now: send the request again after the time in Retry-After",
@@ -63,10 +64,10 @@ ADMIN: Final[list[SecurityRequirement]] = [{"adminKey": []}]
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return the descriptions of a door's refusals; that there is no such door is always one of them."""
+    """Return the descriptions of a door's refusals; those of any path at all are always among them."""
     return {
         status: ResponseSpec(ProblemDetails, description=_WHY[status], media_type=PROBLEM, generate_examples=False)
-        for status in (*statuses, HTTPStatus.NOT_FOUND)
+        for status in (*statuses, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_URI_TOO_LONG)
     }
 
 

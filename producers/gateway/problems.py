@@ -23,6 +23,7 @@ _STATUS: Final[dict[DoorRefusal, HTTPStatus]] = {
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "target_too_long": HTTPStatus.REQUEST_URI_TOO_LONG,
     "wrong_content_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "invalid_event": HTTPStatus.UNPROCESSABLE_ENTITY,
     "broker_away": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -8,6 +8,8 @@ from typing import Final
 import uvicorn
 from litestar.types import ASGIApp
 
+from schemas.http_bounds import PunctualH11
+
 KEEP_ALIVE_SECONDS: Final = 5
 FINISH_SECONDS_MAX: Final = 7
 """Longest that requests under way may take to finish once the server stops; a publication takes at most 6 s."""
@@ -27,7 +29,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 lifespan="on",
-                http="h11",
+                http=PunctualH11,
                 ws="none",
                 loop="asyncio",
                 access_log=False,

@@ -1,4 +1,4 @@
-"""Stands around the application: gives each request an id, counts and times it, and bounds how many there are."""
+"""Stands around the application: gives each request an id, counts and times it, and bounds their number and length."""
 
 import itertools
 import secrets
@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from producers.gateway.problems import CONTENT_TYPE, Problem
 from producers.metrics import UNMATCHED, GatewayMetrics
 from producers.publication import RETRY_AFTER_SECONDS
+from schemas.http_bounds import PARAMETERS_MAX, TARGET_LENGTH_MAX, is_target_bounded
 
 REQUEST_ID: Final = "x-request-id"
 RUN_BYTES: Final = 8
@@ -51,11 +52,12 @@ class Watch:
         self._under_way += 1
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                if self._under_way > self._requests_max:
-                    self._metrics.count_refusal("busy")
-                    await _refuse(send_on)
-                else:
+                problem = self._problem_of(scope)
+                if problem is None:
                     await self._app(scope, receive, send_on)
+                else:
+                    self._metrics.count_refusal(problem.reason)
+                    await _refuse(problem, send_on)
         finally:
             self._under_way -= 1
             self._metrics.count_request(
@@ -65,17 +67,27 @@ class Watch:
                 seconds=time.monotonic() - began_at,
             )
 
+    def _problem_of(self, scope: HTTPScope) -> Problem | None:
+        """Return why a request is refused before anything of it is looked at, or None."""
+        if self._under_way > self._requests_max:
+            return Problem(
+                "busy",
+                "Too many requests are under way: send this one again after the time in Retry-After.",
+                headers={"retry-after": str(RETRY_AFTER_SECONDS)},
+            )
+        if not is_target_bounded(scope["path"], scope["query_string"]):
+            return Problem(
+                "target_too_long",
+                f"The path and the query have at most {TARGET_LENGTH_MAX} characters and {PARAMETERS_MAX} parameters.",
+            )
+        return None
 
-async def _refuse(send: Send) -> None:
-    problem = Problem("busy", "Too many requests are under way: send this one again after the time in Retry-After.")
+
+async def _refuse(problem: Problem, send: Send) -> None:
     body = msgspec.json.encode(
         {"status": problem.status_code, "title": problem.title, "detail": problem.detail, "reason": problem.reason}
     )
-    headers = {
-        "content-type": CONTENT_TYPE,
-        "content-length": str(len(body)),
-        "retry-after": str(RETRY_AFTER_SECONDS),
-    }
+    headers = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **(problem.headers or {})}
     await send(
         {
             "type": "http.response.start",

@@ -10,12 +10,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import ServerSentEvent
 from msgspec import Meta, Struct
 
-from readers import answers
 from readers.front import EVENT_STREAM, HEAD_EXTENSION
 from readers.live.following import Following
 from readers.live.whole import WholeCampaign
 from readers.parameters import CampaignId, LastEventId
-from readers.problems import PROBLEM_MEDIA_TYPE
+from readers.problems import documented_problems
 
 RETRY_MILLISECONDS: Final = 2_000
 """How long a browser is told to wait before it comes back."""
@@ -32,12 +31,6 @@ class StreamEvent(Struct, frozen=True, kw_only=True):
     retry: Annotated[int, Meta(description="Milliseconds to wait before coming back; with the first event")] = 0
 
 
-_PROBLEMS: Final = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 _RESPONSES: Final[dict[int, ResponseSpec]] = {
     HTTPStatus.OK: ResponseSpec(
         StreamEvent,
@@ -45,12 +38,7 @@ _RESPONSES: Final[dict[int, ResponseSpec]] = {
         media_type=EVENT_STREAM,
         generate_examples=False,
     ),
-    **{
-        status: ResponseSpec(
-            answers.Problem, description=status.phrase, media_type=PROBLEM_MEDIA_TYPE, generate_examples=False
-        )
-        for status in _PROBLEMS
-    },
+    **documented_problems(),
 }
 
 

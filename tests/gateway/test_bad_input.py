@@ -102,9 +102,33 @@ class TestUnverified:
         assert unknown == wrong
 
 
-class TestNotJson:
-    """400: a signed body that is not JSON, or not the JSON that means one thing only."""
+def launching(client: httpx.Client, body: bytes) -> httpx.Response:
+    headers = knocking.admin_headers() | {"content-type": "application/json"}
+    return client.put(f"/v1/campaigns/{CAMPAIGN}", content=body, headers=headers)
 
+
+def minting(client: httpx.Client, body: bytes) -> httpx.Response:
+    headers = knocking.admin_headers() | {"content-type": "application/json"}
+    return client.post(f"/v1/campaigns/{CAMPAIGN}/shares", content=body, headers=headers)
+
+
+Telling = Callable[[httpx.Client, bytes], httpx.Response]
+DOORS: list[tuple[Telling, dict[str, Any]]] = [
+    (send, captured()),
+    (launching, knocking.launch()),
+    (minting, {"sharer_id": "sharer-1", "network": "mail"}),
+]
+"""Every door that takes our own JSON, with what it takes."""
+
+NESTINGS = [(b"[", b"]"), (b'{"a":', b"}")]
+
+every_door = pytest.mark.parametrize(("tell", "taken"), DOORS, ids=["events", "launch", "share"])
+
+
+class TestNotJson:
+    """400: a body of whoever may send one that is not JSON, or not the JSON that means one thing only."""
+
+    @every_door
     @pytest.mark.parametrize(
         "body",
         [
@@ -128,18 +152,26 @@ class TestNotJson:
             b'{"a": ' + b"9" * 5000 + b"}",
         ],
     )
-    def test_not_json(self, client: httpx.Client, gateway: RunningGateway, body: bytes) -> None:
+    def test_not_json(
+        self, client: httpx.Client, gateway: RunningGateway, tell: Telling, taken: dict[str, Any], body: bytes
+    ) -> None:
         """Not UTF-8, not JSON, NaN and Infinity, lone surrogates."""
-        assert refused(send(client, body), 400, gateway)["reason"] == "not_json"
+        assert tell(client, json.dumps(taken).encode()).status_code == 202
+        gateway.log.reset()
+        assert refused(tell(client, body), 400, gateway)["reason"] == "not_json"
 
-    @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-    @pytest.mark.parametrize("levels", [33, 5_000])
-    def test_too_deep(self, client: httpx.Client, gateway: RunningGateway, opening: bytes, levels: int) -> None:
+    @every_door
+    @pytest.mark.parametrize(
+        "deep",
+        [opening * levels + b"1" + closing * levels for opening, closing in NESTINGS for levels in (32, 4_999)],
+        ids=["32 lists", "4,999 lists", "32 objects", "4,999 objects"],
+    )
+    def test_too_deep(
+        self, client: httpx.Client, gateway: RunningGateway, tell: Telling, taken: dict[str, Any], deep: bytes
+    ) -> None:
         """More than 32 levels, however many, in what nobody reads too."""
-        closing = b"]" if opening == b"[" else b"}"
-        deep = opening * (levels - 1) + b"1" + closing * (levels - 1)
-        body = text_of().encode()[:-1] + b', "extension": ' + deep + b"}"
-        refused(send(client, body), 400, gateway)
+        body = json.dumps(taken).encode()[:-1] + b', "extension": ' + deep + b"}"
+        refused(tell(client, body), 400, gateway)
 
     def test_32_levels_are_not_too_deep(self, client: httpx.Client) -> None:
         """The bound itself is allowed."""
@@ -150,8 +182,17 @@ class TestNotJson:
         """Depth is of values, not of characters."""
         assert send(client, captured() | {"subject": "[" * 100}).status_code == 202
 
-    def test_a_name_twice(self, client: httpx.Client, gateway: RunningGateway) -> None:
+    @every_door
+    def test_a_name_twice(
+        self, client: httpx.Client, gateway: RunningGateway, tell: Telling, taken: dict[str, Any]
+    ) -> None:
         """Two amounts under one name would leave the choice to us: neither is taken."""
+        *_, (name, value) = taken.items()
+        body = json.dumps(taken)[:-1] + f", {json.dumps(name)}: {json.dumps(value)}}}"
+        assert "twice" in refused(tell(client, body.encode()), 400, gateway)["detail"]
+
+    def test_an_amount_twice(self, client: httpx.Client, gateway: RunningGateway) -> None:
+        """However deep it stands."""
         body = text_of().replace('"amount_minor": 1000', '"amount_minor": 1000, "amount_minor": 999').encode()
         assert "twice" in refused(send(client, body), 400, gateway)["detail"]
 
