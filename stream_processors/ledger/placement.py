@@ -113,7 +113,7 @@ def _put_in(campaign: Campaign, pledge: Pledge) -> None:
         pledge.day = None
         campaign.over_returned_minor += over_returned_minor
         return
-    pledge.day = made_at.astimezone(campaign.zone).date()
+    pledge.day = campaign.local_days.day_of(made_at)
     if made_at >= campaign.closes_at:
         pledge.counted, pledge.late = False, True
         campaign.late_minor += pledged_minor

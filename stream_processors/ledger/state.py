@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ from schemas.updates import (
     UnattributedReason,
 )
 from schemas.updates import Pledge as PledgeRow
-from schemas.zones import zone
+from stream_processors.ledger.days import local_days
 from stream_processors.ledger.percent import percent_of_goal
 
 PUBLIC: Final = CIRCLES.index("public")
@@ -227,6 +226,7 @@ class Campaign:
         "goal_occurrences",
         "late_minor",
         "launch",
+        "local_days",
         "next_threshold_minor",
         "over_returned_minor",
         "overfunding_said_percent",
@@ -243,13 +243,12 @@ class Campaign:
         "term_revisions",
         "title",
         "unattributed",
-        "zone",
     )
 
     def __init__(self, launch: CampaignLaunchedData) -> None:
         self.launch = launch
         self.currency = launch.currency
-        self.zone: ZoneInfo = zone(launch.timezone)
+        self.local_days = local_days(launch.timezone)
         self.sources = frozenset(launch.sources)
         self.share_sources = self.sources | {"admin"}
         # Terms that can be amended, and the revision that each is of.

@@ -1,0 +1,47 @@
+"""The days of a time zone."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+
+from schemas.zones import zone
+
+_DAY: Final = timedelta(days=1)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class LocalDays:
+    """Tells which day a moment is in its zone. The last day is kept: most moments are of the day of the one before."""
+
+    __slots__ = ("_last", "_zone")
+
+    def __init__(self, zone_name: str) -> None:
+        self._zone = zone(zone_name)
+        # When it begins, when it ends, and the day. One tuple, so that no thread ever sees parts of two.
+        self._last = (_NEVER, _NEVER, date.max)
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day of a moment that is told in UTC and not within a day of the ends of the calendar."""
+        begins, ends, day = self._last
+        if begins <= moment < ends:
+            return day
+        return self._look(moment)
+
+    def _look(self, moment: datetime) -> date:
+        """Work the day out, and keep it unless the clocks change in it: they may go back across midnight.
+
+        No zone changes its clocks twice within a day, so they did not if they show the same at both ends.
+        """
+        local = moment.astimezone(self._zone)
+        day, offset = local.date(), local.utcoffset()
+        begins = datetime.combine(day, time(), UTC) - (offset or timedelta())
+        ends = begins + _DAY
+        if begins.astimezone(self._zone).utcoffset() == ends.astimezone(self._zone).utcoffset() == offset:
+            self._last = begins, ends, day
+        return day
+
+
+@lru_cache(maxsize=1024)
+def local_days(zone_name: str) -> LocalDays:
+    """Return the days of the time zone of that IANA name. Raises UnknownZoneError."""
+    return LocalDays(zone_name)
