@@ -18,7 +18,7 @@ from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
-from stream_processors.ledger.state import Campaign, PartitionState
+from stream_processors.ledger.state import Campaign, PartitionState, row_of
 
 FOLD_VERSION: Final = f"1+tzdata.{TZDATA_VERSION}"
 """Names the rules: two folds of one log agree when their versions do."""
@@ -96,7 +96,7 @@ class _Story(Changes):
             complete=complete,
             totals=campaign.totals(),
             entries=self.entries,
-            pledges=[campaign.pledge(pledge_id) for pledge_id in self.pledge_ids],
+            pledges=[row_of(pledge) for pledge in self.pledges.values()],
             days=[campaign.day(day) for day in self.days],
             milestones=self.milestones,
             terms=campaign.terms() if self.terms_changed else None,

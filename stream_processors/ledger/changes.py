@@ -33,7 +33,7 @@ class Changes:
         "entries",
         "milestones",
         "number",
-        "pledge_ids",
+        "pledges",
         "size_bytes_max",
         "terms_changed",
     )
@@ -42,8 +42,8 @@ class Changes:
         self.campaign = campaign
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
-        # Dictionaries as ordered sets: the order is the log's, not a hash's.
-        self.pledge_ids: dict[str, None] = {}
+        self.pledges: dict[str, Pledge] = {}
+        # A dictionary as an ordered set: the order is the log's, not a hash's.
         self.days: dict[date, None] = {}
         self.terms_changed = False
         # An upper bound of what all this encodes to, the terms and the totals aside.
@@ -61,7 +61,6 @@ class Changes:
         pledge_id: str | None = None,
         circle: int | None = None,
         day: date | None = None,
-        *,
         pledged_minor: int = 0,
         collected_minor: int = 0,
     ) -> None:
@@ -93,7 +92,7 @@ class Changes:
 
     def pledge(self, pledge: Pledge) -> None:
         """Note that this pledge is to be shown as it now stands."""
-        self.pledge_ids[pledge.pledge_id] = None
+        self.pledges[pledge.pledge_id] = pledge
         characters = len(pledge.pledge_id)
         if pledge.backer_id is not None:
             characters += len(pledge.backer_id)
@@ -141,7 +140,7 @@ class Changes:
         """Forget what was taken down; numbers within the present event go on."""
         self.entries = []
         self.milestones = []
-        self.pledge_ids = {}
+        self.pledges = {}
         self.days = {}
         self.terms_changed = False
         self.size_bytes_max = 0

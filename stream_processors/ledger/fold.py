@@ -92,7 +92,7 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
         pledge = fact(campaign, event.data, event.time)
         if pledge is None:
             return
-        place(pledge, changes, always=True)
+        place(pledge, changes)
     elif isinstance(event, CampaignLaunched):
         life.relaunch(campaign, event.data)
         if campaign.position.offset >= 0:
@@ -101,7 +101,7 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
         changes.entry()
     elif not _fold_campaign_event(campaign, event, changes):
         return
-    total = campaign.goal_total_minor
+    total = campaign.pledged_minor if campaign.goal_counts_pledged else campaign.collected_minor
     if total >= campaign.next_threshold_minor or (campaign.goal_is_reached and total < campaign.goal_minor):
         say_milestones(campaign, changes)
 

@@ -18,7 +18,7 @@ from stream_processors.ledger.circles import is_same, post
 from stream_processors.ledger.milestones import terms_changed
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
-from stream_processors.ledger.placement import place
+from stream_processors.ledger.placement import place_again
 from stream_processors.ledger.state import Campaign
 
 
@@ -50,7 +50,7 @@ def amend_terms(campaign: Campaign, data: CampaignAmendedData, time: datetime, c
         campaign.closes_at = data.closes_at
         for pledge in list(campaign.pledges.values()):
             if pledge.made_at is not None and pledge.late != (pledge.made_at >= data.closes_at):
-                place(pledge, changes, always=False)
+                place_again(pledge, changes, always=False)
     return True
 
 
@@ -102,7 +102,7 @@ def post_share(campaign: Campaign, data: SharePostedData, _time: datetime, chang
         return False
     for settled in post(campaign, data):
         for pledge in settled.followers():
-            place(pledge, changes, always=False)
+            place_again(pledge, changes, always=False)
     return True
 
 

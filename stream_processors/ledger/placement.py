@@ -25,8 +25,8 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
         promised = pledge.authorized_minor
     lost_for_good = pledge.refunded_minor + pledge.lost_minor
     away = lost_for_good + pledge.withdrawn_minor
-    if not away:
-        return max(promised, captured), captured, 0
+    if not promised and not away:
+        return captured, captured, 0
     return (
         max(promised, captured) - min(captured, lost_for_good),
         captured - min(captured, away),
@@ -34,8 +34,25 @@ def amounts(pledge: Pledge) -> tuple[int, int, int]:
     )
 
 
-def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
-    """Count the pledge as it now stands, and take down the difference.
+def place(pledge: Pledge, changes: Changes) -> None:
+    """Count a pledge whose facts have changed as it now stands, and take down the difference, be it zero."""
+    if pledge.counted or pledge.late or pledge.over_returned_minor:
+        place_again(pledge, changes, always=True)
+        return
+    # Nothing of it is in any total yet, as of nearly every pledge that an event is about.
+    campaign = changes.campaign
+    if _put_in(campaign, pledge):
+        circle, day = pledge.circle, pledge.day
+        pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
+        _count(campaign, circle, day, pledged_minor, collected_minor)
+        changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
+    else:
+        changes.entry(pledge.pledge_id)
+    changes.pledge(pledge)
+
+
+def place_again(pledge: Pledge, changes: Changes, *, always: bool) -> None:
+    """Take the pledge out of the totals, count it as it now stands, and take down the difference.
 
     `always`: take down an entry even of zero, because the pledge's facts changed; else only its place can have changed.
     """
@@ -44,45 +61,39 @@ def place(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     pledged_minor = collected_minor = 0
     if counted:
         pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
-    if counted or pledge.late or pledge.over_returned_minor:
-        _take_out(campaign, pledge)
+    _take_out(campaign, pledge)
     _put_in(campaign, pledge)
     if counted and (not pledge.counted or circle != pledge.circle or day != pledge.day):
-        _count(pledge, changes, circle, day, pledged_minor=-pledged_minor, collected_minor=-collected_minor)
+        _count(campaign, circle, day, -pledged_minor, -collected_minor)
+        changes.entry(pledge.pledge_id, circle, day, -pledged_minor, -collected_minor)
         counted = False
         pledged_minor = collected_minor = 0
     if not pledge.counted:
         if always:
             changes.entry(pledge.pledge_id)
     elif always or not counted:
-        _count(
-            pledge,
-            changes,
-            pledge.circle,
-            pledge.day,
-            pledged_minor=pledge.pledged_minor - pledged_minor,
-            collected_minor=pledge.collected_minor - collected_minor,
-        )
+        circle, day = pledge.circle, pledge.day
+        pledged_minor = pledge.pledged_minor - pledged_minor
+        collected_minor = pledge.collected_minor - collected_minor
+        _count(campaign, circle, day, pledged_minor, collected_minor)
+        changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
     changes.pledge(pledge)
 
 
-def _count(
-    pledge: Pledge, changes: Changes, circle: int, day: date | None, *, pledged_minor: int, collected_minor: int
-) -> None:
-    """Add a difference to every total that is a sum of entries, and take the entry down."""
-    campaign = changes.campaign
+def _count(campaign: Campaign, circle: int, day: date | None, pledged_minor: int, collected_minor: int) -> None:
+    """Add the difference that an entry says to every total that is a sum of entries."""
     campaign.pledged_minor += pledged_minor
     campaign.collected_minor += collected_minor
     campaign.circle_pledged_minor[circle] += pledged_minor
     campaign.circle_collected_minor[circle] += collected_minor
     if day is not None and (pledged_minor or collected_minor):
         day_pledged, day_collected = campaign.day_totals.get(day, (0, 0))
-        after = (day_pledged + pledged_minor, day_collected + collected_minor)
-        if after != (0, 0):
-            campaign.day_totals[day] = after
+        day_pledged += pledged_minor
+        day_collected += collected_minor
+        if day_pledged or day_collected:
+            campaign.day_totals[day] = day_pledged, day_collected
         else:
             del campaign.day_totals[day]
-    changes.entry(pledge.pledge_id, circle, day, pledged_minor=pledged_minor, collected_minor=collected_minor)
 
 
 def _take_out(campaign: Campaign, pledge: Pledge) -> None:
@@ -99,8 +110,11 @@ def _take_out(campaign: Campaign, pledge: Pledge) -> None:
         campaign.unattributed[pledge.reason] -= 1
 
 
-def _put_in(campaign: Campaign, pledge: Pledge) -> None:
-    """Work out the pledge's amounts and place, and put it into the totals that are not sums of entries."""
+def _put_in(campaign: Campaign, pledge: Pledge) -> bool:
+    """Work out the pledge's amounts and place, and put it into the totals that are not sums of entries.
+
+    Returns whether it counts in those that are.
+    """
     pledge.circle, pledge.reason = circle, reason = circle_of(campaign, pledge)
     pledged_minor, collected_minor, over_returned_minor = amounts(pledge)
     pledge.pledged_minor, pledge.collected_minor = pledged_minor, collected_minor
@@ -112,12 +126,12 @@ def _put_in(campaign: Campaign, pledge: Pledge) -> None:
         pledge.counted = pledge.late = False
         pledge.day = None
         campaign.over_returned_minor += over_returned_minor
-        return
+        return False
     pledge.day = campaign.local_days.day_of(made_at)
     if made_at >= campaign.closes_at:
         pledge.counted, pledge.late = False, True
         campaign.late_minor += pledged_minor
-        return
+        return False
     pledge.counted, pledge.late = True, False
     campaign.over_returned_minor += over_returned_minor
     if pledged_minor:
@@ -125,3 +139,4 @@ def _put_in(campaign: Campaign, pledge: Pledge) -> None:
         pledge.backer_counted = pledge.backer_id
     if reason is not None:
         campaign.unattributed[reason] = campaign.unattributed.get(reason, 0) + 1
+    return True

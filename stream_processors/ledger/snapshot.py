@@ -148,8 +148,7 @@ def restore(snapshot: bytes) -> Campaign:
 
 
 def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
-    pledges = {pledge.pledge_id: pledge for pledge in saved.pledges}
-    campaign.restore_pledges(pledges)
+    pledges = campaign.pledges = {pledge.pledge_id: pledge for pledge in saved.pledges}
     campaign.authorizations = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.authorizations}
     campaign.canceled_authorizations = {key: pledges[pledge] for key, pledge in saved.canceled_authorizations}
     campaign.captures = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.captures}

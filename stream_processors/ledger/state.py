@@ -5,9 +5,7 @@ repetition or a conflict is found in one look. Everything is kept in the order o
 the log gives the same state, and the same words, in every process.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -74,6 +72,23 @@ class Pledge(Struct, array_like=True, gc=False):
     over_returned_minor: int = 0
 
 
+def row_of(pledge: Pledge) -> PledgeRow:
+    """Return the pledge as updates show it."""
+    return PledgeRow(
+        pledge_id=pledge.pledge_id,
+        circle=CIRCLES[pledge.circle],
+        pledged_minor=pledge.pledged_minor,
+        collected_minor=pledge.collected_minor,
+        over_returned_minor=pledge.over_returned_minor,
+        late=pledge.late,
+        day=pledge.day,
+        made_at=pledge.made_at,
+        backer_id=pledge.backer_id,
+        share_token=pledge.share_token,
+        unattributed=pledge.reason,
+    )
+
+
 class Share:
     """A link, or the place kept for one that pledges or other links name before it was posted."""
 
@@ -128,13 +143,14 @@ class Backers:
 
     def add(self, backer_id: str | None, circle: int) -> None:
         """Count one pledge above 0 of this backer in this circle. Without an id, the pledge is a backer of its own."""
-        before = 0
+        before, one = 0, _BACKER_ONES[circle]
         if backer_id is not None:
             before = self._pledges.get(backer_id, 0)
-            self._pledges[backer_id] = before + _BACKER_ONES[circle]
+            # Most backers have one pledge, and then the number is one object for all of them.
+            self._pledges[backer_id] = before + one if before else one
         if not before:
             self.total += 1
-        if not before & _BACKER_MASKS[circle]:
+        if not before or not before & _BACKER_MASKS[circle]:
             self.in_circle[circle] += 1
 
     def remove(self, backer_id: str | None, circle: int) -> None:
@@ -207,7 +223,6 @@ class Campaign:
     """
 
     __slots__ = (
-        "_pledges",
         "amendments",
         "attempts",
         "authorizations",
@@ -221,6 +236,7 @@ class Campaign:
         "currency",
         "day_totals",
         "disputes",
+        "goal_counts_pledged",
         "goal_is_reached",
         "goal_minor",
         "goal_occurrences",
@@ -231,6 +247,7 @@ class Campaign:
         "over_returned_minor",
         "overfunding_said_percent",
         "pledged_minor",
+        "pledges",
         "position",
         "refunds",
         "share_sources",
@@ -254,13 +271,14 @@ class Campaign:
         # Terms that can be amended, and the revision that each is of.
         self.title = launch.title
         self.goal_minor = launch.goal_minor
+        self.goal_counts_pledged = launch.goal_basis == "pledged"
         self.stretch_goals: list[StretchGoal] = launch.stretch_goals
         self.closes_at = launch.closes_at
         self.amendments: dict[int, CampaignAmendedData] = {}
         self.term_revisions: dict[str, int] = {}
         self.status: CampaignStatus = "open"
-        # Facts.
-        self._pledges: dict[str, Pledge] = {}
+        # Pledges, in the order in which the log first named them, and their facts.
+        self.pledges: dict[str, Pledge] = {}
         self.authorizations: dict[str, Cumulative] = {}
         self.canceled_authorizations: dict[str, Pledge] = {}
         self.captures: dict[str, Cumulative] = {}
@@ -287,21 +305,12 @@ class Campaign:
         self.stretch_goals_said: set[str] = set()
         self.next_threshold_minor = 0
 
-    @property
-    def pledges(self) -> Mapping[str, Pledge]:
-        """The pledges by id, in the order in which the log first named them."""
-        return MappingProxyType(self._pledges)
-
     def find_pledge(self, pledge_id: str) -> Pledge:
         """Return the pledge of that id, a new one if the log has not named it before."""
-        pledge = self._pledges.get(pledge_id)
+        pledge = self.pledges.get(pledge_id)
         if pledge is None:
-            pledge = self._pledges[pledge_id] = Pledge(pledge_id)
+            pledge = self.pledges[pledge_id] = Pledge(pledge_id)
         return pledge
-
-    def restore_pledges(self, pledges: dict[str, Pledge]) -> None:
-        """Take over the pledges of a snapshot."""
-        self._pledges = pledges
 
     def find_share(self, token: str) -> Share:
         """Return the link of that token, or the place kept for it."""
@@ -313,7 +322,7 @@ class Campaign:
     @property
     def goal_total_minor(self) -> int:
         """The total that counts toward the goal."""
-        return self.pledged_minor if self.launch.goal_basis == "pledged" else self.collected_minor
+        return self.pledged_minor if self.goal_counts_pledged else self.collected_minor
 
     def totals(self) -> Totals:
         """Return the totals as they now stand."""
@@ -349,20 +358,7 @@ class Campaign:
 
     def pledge(self, pledge_id: str) -> PledgeRow:
         """Return a pledge as it now stands. Raises KeyError when the log has not named it."""
-        pledge = self._pledges[pledge_id]
-        return PledgeRow(
-            pledge_id=pledge.pledge_id,
-            circle=CIRCLES[pledge.circle],
-            pledged_minor=pledge.pledged_minor,
-            collected_minor=pledge.collected_minor,
-            over_returned_minor=pledge.over_returned_minor,
-            late=pledge.late,
-            day=pledge.day,
-            made_at=pledge.made_at,
-            backer_id=pledge.backer_id,
-            share_token=pledge.share_token,
-            unattributed=pledge.reason,
-        )
+        return row_of(self.pledges[pledge_id])
 
     def terms(self) -> Terms:
         """Return the terms as they now stand."""

@@ -8,7 +8,7 @@ from schemas.updates import Update
 from stream_processors.ledger import batch
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
-from stream_processors.ledger.state import PartitionState
+from stream_processors.ledger.state import PartitionState, row_of
 from tests.ledger.batches import fold, updates_of
 from tests.ledger.events import authorize, capture, launch, renamed, stretch_goal
 
@@ -31,7 +31,7 @@ def encoded_bytes(changes: Changes) -> int:
     parts = [
         changes.entries,
         changes.milestones,
-        [campaign.pledge(pledge_id) for pledge_id in changes.pledge_ids],
+        [row_of(pledge) for pledge in changes.pledges.values()],
         [campaign.day(day) for day in changes.days],
     ]
     return sum(len(msgspec.json.encode(part)) for part in parts)
