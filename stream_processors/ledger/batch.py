@@ -4,7 +4,8 @@ Still pure: bytes in, bytes out. Totals are conflated, so a campaign that a thou
 update, with a thousand entries and the totals after the last.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Protocol
 
@@ -28,6 +29,12 @@ PART_BYTES: Final = RECORD_BYTES_MAX // 2
 
 What is added between two looks (one pledge, one milestone, the terms) takes less than the other half.
 """
+
+
+_DECODED_MAX: Final = 64
+"""Events that are decoded at a time: few enough to be in the processor's cache when they are folded."""
+
+_decode_event: Final = Decoding.log.decode
 
 
 class LogRecord(Protocol):
@@ -125,13 +132,14 @@ class Batch:
 
     def fold(self, records: Iterable[LogRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known."""
-        records_of: dict[bytes | None, list[LogRecord]] = {}
+        records_of: defaultdict[bytes | None, list[LogRecord]] = defaultdict(list)
         end = self.state.next_offset
         for record in records:
-            if record.offset >= end:
-                records_of.setdefault(record.key, []).append(record)
+            offset = record.offset
+            if offset >= end:
+                records_of[record.key].append(record)
                 # Offsets may have gaps, where the log holds control records.
-                end = record.offset + 1
+                end = offset + 1
         for key, told in records_of.items():
             self._fold_key(key, told)
         self.state.next_offset = end
@@ -143,10 +151,11 @@ class Batch:
         outputs = self.outputs
         outputs.events += len(records)
         story: Changes | None = None
-        for record in records:
-            event: LogEvent | None = None
+        for record, decoded in _decoded(records):
+            event = decoded
             try:
-                event = _decode(record.value)
+                if event is None:
+                    event = _decode(record.value)
                 if story is None:
                     story = self._begin_story(key, event)
                 elif event.data.campaign_id != story.campaign.launch.campaign_id:
@@ -197,12 +206,30 @@ def _refuse_key() -> NoReturn:
     raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
 
 
+def _decoded(records: list[LogRecord]) -> Iterator[tuple[LogRecord, LogEvent | None]]:
+    """Yield each record with its event, or with None where `_decode` has to look at it by itself."""
+    for first in range(0, len(records), _DECODED_MAX):
+        some = records[first : first + _DECODED_MAX]
+        events: Sequence[LogEvent | None] | None = _decode_plain([record.value or b"" for record in some])
+        yield from zip(some, events or [None] * len(some), strict=True)
+
+
+def _decode_plain(values: list[bytes]) -> list[LogEvent] | None:
+    """Return the event of each value; None unless all of them are events, without an escape in their texts."""
+    if b"\\" in b"".join(values):
+        return None
+    try:
+        return [_decode_event(value) for value in values]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _decode(value: bytes | None) -> LogEvent:
     """Return the event of a record. Raises Refusal (`invalid_event`) for anything that is not one."""
     if value is None:
         raise Refusal("invalid_event", "the record has no value")
     try:
-        event = Decoding.log.decode(value)
+        event = _decode_event(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("invalid_event", _printable(str(error))) from None
     # JSON has NUL as an escape only, and a single byte is quickly found to be absent.
