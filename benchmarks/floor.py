@@ -18,7 +18,7 @@ from schemas.connections import KafkaConnection
 from schemas.events import Decoding, PledgeCaptured
 from schemas.topics import LOG
 
-_RECORDS_MAX: Final = 4_000
+_RECORDS_MAX: Final = 40_000
 """As many at a time as the worker takes."""
 
 

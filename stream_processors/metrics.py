@@ -27,7 +27,7 @@ class LaneMetrics:
         self.batch_events = Histogram(
             f"{prefix}_batch_events",
             "Events in a batch",
-            buckets=(1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 8000),
+            buckets=(1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000),
             registry=registry,
         )
         self.fold_seconds = Histogram(

@@ -15,7 +15,9 @@ class LaneSettings(BaseSettings):
 
     kafka: KafkaConnection = Field(default_factory=KafkaConnection)
     group: str
-    batch_events_max: int = Field(default=4000, gt=0, description="Most events folded at a time")
+    batch_events_max: int = Field(
+        default=40_000, gt=0, description="Most events taken from the log, and most folded, at a time"
+    )
     queued_batches_max: int = Field(
         default=2, gt=0, description="Batches a partition may have waiting before fetching pauses"
     )

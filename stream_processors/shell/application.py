@@ -13,8 +13,8 @@ from stream_processors.shell.lane import Delivery
 from stream_processors.shell.transport import BatchSchema
 
 _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
-"""What a partition may give at a time. Faust's own megabyte holds fewer events than a batch may have, and the larger a
-batch, the fewer updates it takes to say what it changed."""
+"""What a partition may give at a time, some 10,000 events: the larger a batch, the fewer updates it takes to say what
+it changed. So much at most is being folded of a partition, sent, prefetched, and in each batch that waits."""
 
 
 def make_application(settings: LaneSettings, data_directory: Path) -> faust.App:
