@@ -9,12 +9,15 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.transport import by_url
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
 
-from stream_processors.shell.transport import BatchConsumer, BatchConsumerThread, BatchTransport
+from stream_processors.shell.transport import BatchConsumer, BatchConsumerThread, BatchTransport, UncopiedRecords
 
 
 def test_the_version_is_the_one_whose_source_was_read() -> None:
@@ -68,12 +71,34 @@ def test_every_private_attribute_in_use_exists() -> None:
 def test_a_broker_holds_no_fetch_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number that Faust gives aiokafka is replaced before anything is made of it."""
     made = SimpleNamespace(_fetch_max_wait_ms=1500)
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: made)
     assert BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None) is made
     assert made._fetch_max_wait_ms == 50
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
     assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
     assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
+
+
+def test_records_are_handed_over_as_they_were_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an override that what aiokafka makes of an answer still calls; they have all that is read of a record."""
+    parsing = fetcher.PartitionRecords
+    monkeypatch.setattr(fetcher, "PartitionRecords", parsing)
+    monkeypatch.setattr(
+        driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace(_fetch_max_wait_ms=1500)
+    )
+    BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None)
+    assert fetcher.PartitionRecords is UncopiedRecords
+    assert list(inspect.signature(parsing._consumer_record).parameters) == ["self", "tp", "record"]
+    assert "self._consumer_record(tp, record)" in inspect.getsource(parsing._unpack_records)
+    assert "PartitionRecords(" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    source = TopicPartition("log", 0)
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 4096)
+    builder.append(0, 1234, b"key", b"value", [("header", b"its value")])
+    records = MemoryRecords(bytes(builder.build()))
+    (record,) = UncopiedRecords(source, records, [], 0, None, None, True, 0)
+    assert (record.offset, record.timestamp, record.key, record.value) == (0, 1234, b"key", b"value")
+    assert list(record.headers) == [("header", b"its value")]
 
 
 def test_the_transport_is_found_by_its_scheme(loop: asyncio.AbstractEventLoop) -> None:
