@@ -133,6 +133,10 @@ class Changes:
         self.size_bytes_max += _MILESTONE_BYTES + _CHARACTER_BYTES * len(event.id)
         if stretch_goal_id is not None:
             self.size_bytes_max += _CHARACTER_BYTES * len(stretch_goal_id)
+        self.cut_if_full()
+
+    def cut_if_full(self) -> None:
+        """Cut where what is taken down may be too large; the campaign is consistent."""
         if self.size_bytes_max > self._cut_bytes:
             self.cut()
 

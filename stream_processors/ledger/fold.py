@@ -117,6 +117,7 @@ def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> 
         return False
     if not changes.number:
         changes.entry()
+    changes.cut_if_full()
     return True
 
 

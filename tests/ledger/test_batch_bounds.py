@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from schemas.events import LogEvent, StretchGoal
-from schemas.updates import Update
+from schemas.events import LogEvent, StretchGoal, type_name
+from schemas.updates import RECORD_BYTES_MAX, Update
 from stream_processors.ledger import batch
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.state import PartitionState, row_of
 from tests.ledger.batches import fold, updates_of
-from tests.ledger.events import authorize, capture, launch, renamed, stretch_goal
+from tests.ledger.events import amend, authorize, capture, launch, renamed, share, stretch_goal, visit
 
 # The widest character on the wire: six bytes, as an escape.
 WIDE = "\x01"
@@ -113,6 +113,41 @@ def test_terms_stand_in_the_part_of_the_event_that_changed_them(monkeypatch: pyt
     monkeypatch.setattr(batch, "PART_BYTES", 0)
     parts = cut(launch(), *CAPTURES[:2])
     assert [update.terms is None for update in parts] == [False, True]
+
+
+QUIET: list[LogEvent] = [
+    *(visit(f"t{number}", 1) for number in range(3)),
+    *(share(f"t{number}") for number in range(3)),
+    *(amend(number, title=f"Title {number}") for number in range(1, 4)),
+]
+"""What touches no pledge."""
+
+
+def test_events_that_touch_no_pledge_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visits, links and amendments alone may fill a record."""
+    monkeypatch.setattr(batch, "PART_BYTES", 0)
+    state = PartitionState()
+    fold(state, launch())
+    parts = updates_of(fold(state, *QUIET))
+    assert [[entry.offset for entry in update.entries] for update in parts] == [[1 + at] for at in range(len(QUIET))]
+    assert [update.before for update in parts[1:]] == [update.after for update in parts[:-1]]
+    assert [update.complete for update in parts] == [False] * (len(QUIET) - 1) + [True]
+
+
+def _of_another_link(event: LogEvent, name: str) -> LogEvent:
+    data = msgspec.structs.replace(event.data, share_token=name)
+    other: LogEvent = msgspec.structs.replace(event, id=name, data=data)
+    return other
+
+
+@pytest.mark.parametrize("event", [visit("t", 1), share("t")], ids=type_name)
+def test_a_whole_batch_of_them_fits_into_its_records(event: LogEvent) -> None:
+    """As many as a worker folds at a time, of one campaign, with the widest ids: none ends the process."""
+    state = PartitionState()
+    fold(state, launch())
+    outputs = fold(state, *(_of_another_link(event, wide(str(number))) for number in range(4000)))
+    assert all(len(value) <= RECORD_BYTES_MAX for _, value in outputs.updates)
+    assert [entry.offset for update in updates_of(outputs) for entry in update.entries] == list(range(1, 4001))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
