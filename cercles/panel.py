@@ -96,6 +96,8 @@ def milestone_words(milestone: Milestone) -> str:
         if milestone.step == GOAL_STEP
         else f"{milestone.step} % of the goal",
         "cercles.stretch_goal.reached": f"stretch goal {milestone.stretch_goal_id}",
+        "cercles.circle.opened_early": f"{milestone.circle} opened before {milestone.narrower_circle} had carried "
+        f"{milestone.step} % of the goal",
         "cercles.campaign.succeeded": "succeeded",
         "cercles.campaign.failed": "failed",
     }

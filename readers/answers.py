@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from schemas.fields import AnyCircle, FundingModel, GoalBasis
+from schemas.fields import Circle as CircleName
 from schemas.updates import CampaignStatus, MilestoneType, UnattributedReason
 
 AsOf = Annotated[
@@ -150,7 +151,8 @@ class Milestone(Struct, frozen=True, kw_only=True):
     """Something that is said once.
 
     `step` is a percentage of the goal, `occurrence` counts how often the goal was reached or lost. `position` and
-    `event_id` are those of the event that crossed the threshold.
+    `event_id` are those of the event that crossed the threshold. Where `circle` opened early, total and threshold are
+    those of `narrower_circle`.
     """
 
     type: MilestoneType
@@ -160,6 +162,8 @@ class Milestone(Struct, frozen=True, kw_only=True):
     step: int | None
     occurrence: int | None
     stretch_goal_id: str | None
+    circle: CircleName | None
+    narrower_circle: CircleName | None
     threshold_minor: int
     threshold: AmountText
     total_minor: int

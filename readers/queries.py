@@ -221,6 +221,8 @@ def milestone(row: Row[Any], currency: str) -> answers.Milestone:
         step=row.step,
         occurrence=row.occurrence,
         stretch_goal_id=row.stretch_goal_id,
+        circle=row.circle,
+        narrower_circle=row.narrower_circle,
         threshold_minor=row.threshold_minor,
         threshold=format_amount(row.threshold_minor, currency),
         total_minor=row.total_minor,

@@ -21,6 +21,7 @@ from schemas.fields import (
     DisputeStatus,
     FundingModel,
     GoalBasis,
+    GoalPercent,
     Identifier,
     Instant,
     RefundStatus,
@@ -53,6 +54,16 @@ class StretchGoal(Struct, gc=False, frozen=True, kw_only=True, forbid_unknown_fi
     amount_minor: AmountMinor
 
 
+class CircleThresholds(Struct, gc=False, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a circle should have carried before the next wider one opens, in percent of the goal; 0 asks for nothing.
+
+    The widest circle has none: nothing comes after it.
+    """
+
+    friends: GoalPercent = 0
+    friends_of_friends: GoalPercent = 0
+
+
 def _refuse_repeated(values: list[Any], name: str) -> None:
     if len(set(values)) != len(values):
         raise ValueError(f"{name} must not repeat a value")
@@ -62,7 +73,8 @@ class CampaignLaunchedData(Data, gc=False, frozen=True, kw_only=True):
     """The terms a campaign starts with.
 
     `milestone_steps` and `overfunding_step` are percentages of the goal; `settle_hours` is how long after `closes_at`
-    the outcome is said, so that payments made in time can still arrive.
+    the outcome is said, so that payments made in time can still arrive. Without `circle_thresholds` nothing is said of
+    the order in which the circles open.
     """
 
     title: Text
@@ -81,6 +93,7 @@ class CampaignLaunchedData(Data, gc=False, frozen=True, kw_only=True):
         msgspec.field(default_factory=MILESTONE_STEPS_DEFAULT.copy)
     )
     overfunding_step: Annotated[int, Meta(gt=0, le=1000)] = 5
+    circle_thresholds: CircleThresholds | None = None
 
     def __post_init__(self) -> None:
         if self.currency not in EXPONENTS:

@@ -54,6 +54,9 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3, extra_json_schema={"p
 AmountMinor = Annotated[int, Meta(gt=0, le=AMOUNT_MINOR_MAX)]
 """Money of one fact in minor units of its currency, above 0."""
 
+GoalPercent = Annotated[int, Meta(ge=0, le=100)]
+"""A part of the goal in percent."""
+
 Revision = Annotated[int, Meta(gt=0, le=10**9)]
 Visits = Annotated[int, Meta(ge=0, le=VISITS_MAX)]
 Instant = Annotated[datetime, Meta(tz=True)]

@@ -159,6 +159,9 @@ milestones: Final = Table(
     Column("total_minor", BigInteger, nullable=False),
     Column("event_id", String(255), nullable=False),
     Column("occurred_at", UtcDateTime, nullable=False),
+    # Of an order signal: the circle that opened, and the one whose total is told.
+    Column("circle", String(24), nullable=True),
+    Column("narrower_circle", String(24), nullable=True),
     Index(None, "campaign_id", "log_offset", "milestone_number"),
     Index(None, "type"),
 )

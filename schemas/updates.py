@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.events import StretchGoal
-from schemas.fields import AnyCircle, FundingModel, GoalBasis, Instant
+from schemas.fields import AnyCircle, Circle, FundingModel, GoalBasis, Instant
 
 RECORD_BYTES_MAX: Final = 512 * 1024
 """Largest record on `cercles.campaign-updates`, in bytes; a larger update is cut between entries."""
@@ -29,6 +29,7 @@ MilestoneType = Literal[
     "cercles.goal.overfunded",
     "cercles.stretch_goal.reached",
     "cercles.milestone.passed",
+    "cercles.circle.opened_early",
     "cercles.campaign.succeeded",
     "cercles.campaign.failed",
 ]
@@ -142,6 +143,9 @@ class Milestone(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True)
     `step` is a percentage of the goal (`cercles.milestone.passed`, `cercles.goal.overfunded`; 100 means the first unit
     above the goal); `occurrence` counts how often the goal was reached or lost; `total_minor` is the total that
     crossed `threshold_minor`, with the event at `offset`, whose id is `event_id`.
+
+    An order signal (`cercles.circle.opened_early`) is of the `circle` that has opened: `total_minor` is that of
+    `narrower_circle`, still below its threshold, which is `step` percent of the goal.
     """
 
     type: MilestoneType
@@ -154,6 +158,8 @@ class Milestone(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True)
     step: int | None = None
     occurrence: int | None = None
     stretch_goal_id: str | None = None
+    circle: Circle | None = None
+    narrower_circle: Circle | None = None
 
 
 class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag="cercles.update", omit_defaults=True):

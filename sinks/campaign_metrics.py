@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
+from schemas.fields import Circle
 from schemas.tables import (
     campaign_totals,
     campaigns,
@@ -24,6 +25,9 @@ from schemas.updates import MilestoneType
 from sinks.metrics import OTHER, REASONS_MAX
 
 MILESTONE_TYPES: Final[tuple[MilestoneType, ...]] = get_args(MilestoneType)
+WIDER_CIRCLES: Final[tuple[Circle, ...]] = get_args(Circle)[1:]
+"""Those that can open early: every circle but the narrowest."""
+
 _STANDING_LABELS: Final = ("campaign_id", "currency")
 OVERFUNDED_FIRST_STEP: Final = 100
 """The step of the first unit above the goal: it is said once for each overfunded campaign."""
@@ -74,6 +78,25 @@ def _milestones(connection: Connection) -> Iterable[Metric]:
     for kind in MILESTONE_TYPES:
         every.add_metric((kind,), said.get(kind, (0, 0))[0])
     yield every
+    yield _opened_early(connection)
+
+
+def _opened_early(connection: Connection) -> Metric:
+    columns = milestones.c
+    found = connection.execute(
+        select(columns.circle, func.count().label("number"))
+        .where(columns.type == "cercles.circle.opened_early")
+        .group_by(columns.circle)
+    )
+    number_of = {row.circle: row.number for row in found}
+    family = CounterMetricFamily(
+        "cercles_circles_opened_early",
+        "Times that a circle opened before the next narrower one of its campaign had carried its part",
+        labels=("circle",),
+    )
+    for circle in WIDER_CIRCLES:
+        family.add_metric((circle,), number_of.get(circle, 0))
+    return family
 
 
 def _amounts(connection: Connection, top_campaigns: int) -> Iterable[Metric]:

@@ -141,4 +141,6 @@ def milestone(update: Update, said: Milestone) -> Values:
         said.total_minor,
         said.event_id,
         said.occurred_at,
+        said.circle,
+        said.narrower_circle,
     )

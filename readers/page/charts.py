@@ -47,7 +47,7 @@ _GOOD: Final = frozenset[MilestoneType](
         "cercles.campaign.succeeded",
     }
 )
-_BAD: Final = frozenset[MilestoneType]({"cercles.goal.lost", "cercles.campaign.failed"})
+_BAD: Final = frozenset[MilestoneType]({"cercles.goal.lost", "cercles.circle.opened_early", "cercles.campaign.failed"})
 
 
 def minor_of(amounts: object, basis: GoalBasis) -> int:

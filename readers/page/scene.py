@@ -148,6 +148,9 @@ def milestone_words(milestone: Milestone, campaign: WholeCampaign, language: Lan
     words = language.words
     again = milestone.occurrence not in (None, 1)
     percent = "" if milestone.step is None else language.percent(milestone.step)
+    circle, narrower = (
+        "" if name is None else words.circles[name] for name in (milestone.circle, milestone.narrower_circle)
+    )
     titles = {goal.stretch_goal_id: goal.title for goal in campaign.terms.stretch_goals}
     stretch = milestone.stretch_goal_id or ""
     said: dict[MilestoneType, str] = {
@@ -159,6 +162,9 @@ def milestone_words(milestone: Milestone, campaign: WholeCampaign, language: Lan
         if milestone.step == GOAL_STEP
         else words.overfunded.format(percent=percent),
         "cercles.stretch_goal.reached": words.stretch_goal_reached.format(title=titles.get(stretch, stretch)),
+        "cercles.circle.opened_early": words.circle_opened_early.format(
+            circle=circle, narrower=narrower, percent=percent
+        ),
         "cercles.campaign.succeeded": words.campaign_succeeded,
         "cercles.campaign.failed": words.campaign_failed,
     }

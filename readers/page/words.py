@@ -84,6 +84,7 @@ class Words:
     above_goal: str
     overfunded: str
     stretch_goal_reached: str
+    circle_opened_early: str
     campaign_succeeded: str
     campaign_failed: str
     with_total: str
@@ -169,6 +170,7 @@ EN: Final = Words(
     above_goal="Above the goal",
     overfunded="{percent} of the goal",
     stretch_goal_reached="Stretch goal reached: {title}",
+    circle_opened_early="“{circle}” opened before “{narrower}” had carried {percent} of the goal",
     campaign_succeeded="The campaign has succeeded",
     campaign_failed="The campaign has failed",
     with_total="with {amount}",
@@ -252,6 +254,7 @@ FR: Final = Words(
     above_goal="Objectif dépassé",
     overfunded="{percent} de l’objectif",
     stretch_goal_reached="Palier atteint : {title}",
+    circle_opened_early="« {circle} » ouvert avant que « {narrower} » n’ait porté {percent} de l’objectif",
     campaign_succeeded="La campagne est réussie",
     campaign_failed="La campagne n’a pas abouti",
     with_total="avec {amount}",

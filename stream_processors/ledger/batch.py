@@ -21,7 +21,7 @@ from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import Campaign, PartitionState, row_of
 
-FOLD_VERSION: Final = f"1+tzdata.{TZDATA_VERSION}"
+FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 """Names the rules: two folds of one log agree when their versions do."""
 
 PART_BYTES: Final = RECORD_BYTES_MAX // 2

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from schemas.events import TYPE_NAMES, Event
-from schemas.fields import CIRCLES
+from schemas.fields import CIRCLES, Circle
 from schemas.updates import Entry, Milestone, MilestoneType, Position
 from stream_processors.ledger.state import Campaign, Pledge
 
@@ -107,11 +107,14 @@ class Changes:
         kind: MilestoneType,
         *,
         threshold_minor: int,
+        total_minor: int | None = None,
         step: int | None = None,
         occurrence: int | None = None,
         stretch_goal_id: str | None = None,
+        circle: Circle | None = None,
+        narrower_circle: Circle | None = None,
     ) -> None:
-        """Take down something that is said once; the total is the campaign's present one."""
+        """Take down something that is said once; where no total is given, of the campaign's present one."""
         event = self._event
         offset, number = self._offset, self.number
         self.milestones.append(
@@ -122,10 +125,12 @@ class Changes:
                 event_id=event.id,
                 occurred_at=event.time,
                 threshold_minor=threshold_minor,
-                total_minor=self.campaign.goal_total_minor,
+                total_minor=self.campaign.goal_total_minor if total_minor is None else total_minor,
                 step=step,
                 occurrence=occurrence,
                 stretch_goal_id=stretch_goal_id,
+                circle=circle,
+                narrower_circle=narrower_circle,
             )
         )
         self.number = number + 1

@@ -24,6 +24,7 @@ from stream_processors.ledger import facts, life
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.milestones import say_milestones
 from stream_processors.ledger.moments import check_moment
+from stream_processors.ledger.order import say_order_signals
 from stream_processors.ledger.outcome import Outcome, Refusal
 from stream_processors.ledger.placement import place
 from stream_processors.ledger.state import Campaign, PartitionState, Pledge
@@ -104,6 +105,8 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
     total = campaign.pledged_minor if campaign.goal_counts_pledged else campaign.collected_minor
     if total >= campaign.next_threshold_minor or (campaign.goal_is_reached and total < campaign.goal_minor):
         say_milestones(campaign, changes)
+    if campaign.unopened_circles:
+        say_order_signals(campaign, changes)
 
 
 def _fold_campaign_event(campaign: Campaign, event: Event, changes: Changes) -> bool:

@@ -40,7 +40,7 @@ def terms_changed(campaign: Campaign) -> None:
     campaign.next_threshold_minor = 0
 
 
-def _at_percent(goal_minor: int, percent: int) -> int:
+def at_percent(goal_minor: int, percent: int) -> int:
     """Return the least total with total × 100 ≥ goal × percent."""
     return -(-goal_minor * percent // 100)
 
@@ -72,7 +72,7 @@ def _steps(campaign: Campaign) -> Iterator[_Crossing]:
     goal = campaign.goal_minor
     for step in sorted(campaign.launch.milestone_steps):
         if step not in campaign.steps_said:
-            yield _at_percent(goal, step), "cercles.milestone.passed", step, None
+            yield at_percent(goal, step), "cercles.milestone.passed", step, None
     if not campaign.goal_is_reached:
         yield goal, "cercles.goal.reached", 0, None
 
@@ -93,7 +93,7 @@ def _overfunding(campaign: Campaign) -> Iterator[_Crossing]:
         said = _FIRST_UNIT_ABOVE
     increment = campaign.launch.overfunding_step
     for step in range(said + increment, OVERFUNDING_PERCENT_MAX + 1, increment):
-        yield _at_percent(goal, step), "cercles.goal.overfunded", step, None
+        yield at_percent(goal, step), "cercles.goal.overfunded", step, None
 
 
 def _remember(campaign: Campaign, kind: MilestoneType, step: int, stretch_goal_id: str | None) -> int | None:

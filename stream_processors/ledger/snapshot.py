@@ -62,6 +62,7 @@ class _Snapshot(Struct, array_like=True):
     steps_said: list[int]
     overfunding_said_percent: int
     stretch_goals_said: list[str]
+    unopened_circles: list[int]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -112,6 +113,7 @@ def save(campaign: Campaign) -> bytes:
             steps_said=sorted(campaign.steps_said),
             overfunding_said_percent=campaign.overfunding_said_percent,
             stretch_goals_said=sorted(campaign.stretch_goals_said),
+            unopened_circles=campaign.unopened_circles,
         )
     )
 
@@ -144,6 +146,7 @@ def restore(snapshot: bytes) -> Campaign:
     campaign.steps_said = set(saved.steps_said)
     campaign.overfunding_said_percent = saved.overfunding_said_percent
     campaign.stretch_goals_said = set(saved.stretch_goals_said)
+    campaign.unopened_circles = saved.unopened_circles
     return campaign
 
 

@@ -260,6 +260,7 @@ class Campaign:
         "term_revisions",
         "title",
         "unattributed",
+        "unopened_circles",
     )
 
     def __init__(self, launch: CampaignLaunchedData) -> None:
@@ -304,6 +305,8 @@ class Campaign:
         self.overfunding_said_percent = 0
         self.stretch_goals_said: set[str] = set()
         self.next_threshold_minor = 0
+        # The circles of which it is yet to be seen whether they open early.
+        self.unopened_circles = [narrower + 1 for narrower, percent in enumerate(circle_thresholds(launch)) if percent]
 
     def find_pledge(self, pledge_id: str) -> Pledge:
         """Return the pledge of that id, a new one if the log has not named it before."""
@@ -323,6 +326,11 @@ class Campaign:
     def goal_total_minor(self) -> int:
         """The total that counts toward the goal."""
         return self.pledged_minor if self.goal_counts_pledged else self.collected_minor
+
+    @property
+    def circle_goal_totals_minor(self) -> list[int]:
+        """Each circle's part of the total that counts toward the goal, by its number in `CIRCLES`."""
+        return self.circle_pledged_minor if self.goal_counts_pledged else self.circle_collected_minor
 
     def totals(self) -> Totals:
         """Return the totals as they now stand."""
@@ -377,6 +385,12 @@ class Campaign:
             revision=max(self.amendments, default=0),
             status=self.status,
         )
+
+
+def circle_thresholds(launch: CampaignLaunchedData) -> tuple[int, int]:
+    """Return what each circle but the widest should carry before the next opens, in percent of the goal."""
+    thresholds = launch.circle_thresholds
+    return (0, 0) if thresholds is None else (thresholds.friends, thresholds.friends_of_friends)
 
 
 class PartitionState:

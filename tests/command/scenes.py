@@ -75,6 +75,8 @@ def a_milestone(
         step=step,
         occurrence=occurrence,
         stretch_goal_id=None,
+        circle=None,
+        narrower_circle=None,
         threshold_minor=total_minor,
         threshold="",
         total_minor=total_minor,

@@ -230,7 +230,16 @@ def read_log(bootstrap: str, starts: dict[int, int]) -> Iterator[tuple[int, int,
 
 
 def _key(one: Milestone) -> tuple[Any, ...]:
-    return (one.type, one.offset, one.event_id, one.step, one.occurrence, one.stretch_goal_id, one.total_minor)
+    return (
+        one.type,
+        one.offset,
+        one.event_id,
+        one.step,
+        one.occurrence,
+        one.stretch_goal_id,
+        one.circle,
+        one.total_minor,
+    )
 
 
 def _compare(verdict: Verdict, expected: Expectation, stored: Stored) -> None:

@@ -96,6 +96,7 @@ def stored_milestones(engine: Engine, campaign_id: str) -> list[tuple[Any, ...]]
                 column.step,
                 column.occurrence,
                 column.stretch_goal_id,
+                column.circle,
                 column.total_minor,
             )
             .where(column.campaign_id == campaign_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.fields import AnyCircle
+from schemas.fields import CIRCLES, AnyCircle
 from schemas.updates import Entry, Milestone
 from stream_processors.ledger.outcome import Outcome
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -68,7 +68,7 @@ def check_numbers(outcome: Outcome, offset: int) -> None:
 
 def check_said_once(milestones: list[Milestone]) -> None:
     """No milestone is said twice, and the goal is reached and lost by turns: 1, 1, 2, 2, …"""
-    keys = Counter((one.type, one.step, one.occurrence, one.stretch_goal_id) for one in milestones)
+    keys = Counter((one.type, *_what(one)) for one in milestones)
     assert max(keys.values(), default=1) == 1
     turns = [one for one in milestones if one.type in {"cercles.goal.reached", "cercles.goal.lost"}]
     for number, turn in enumerate(turns):
@@ -76,7 +76,20 @@ def check_said_once(milestones: list[Milestone]) -> None:
         assert turn.occurrence == number // 2 + 1
     assert sum(one.type in {"cercles.campaign.succeeded", "cercles.campaign.failed"} for one in milestones) <= 1
     for before, after in pairwise(milestones):
-        assert before.offset != after.offset or before.threshold_minor <= after.threshold_minor
+        assert before.offset != after.offset or _rank(before) <= _rank(after)
+
+
+def _what(milestone: Milestone) -> tuple[Any, ...]:
+    if milestone.circle is not None:
+        return (milestone.circle,)
+    return milestone.step, milestone.occurrence, milestone.stretch_goal_id
+
+
+def _rank(milestone: Milestone) -> tuple[int, int]:
+    """Return what milestones of one event are ordered by: thresholds, then circles."""
+    if milestone.circle is not None:
+        return 1, CIRCLES.index(milestone.circle)
+    return 0, milestone.threshold_minor
 
 
 def expected_lines(before: NaiveCampaign | None, after: NaiveCampaign) -> Counter[Line]:

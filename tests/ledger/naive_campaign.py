@@ -246,6 +246,11 @@ class NaiveCampaign:
         index = 0 if self.launch.goal_basis == "pledged" else 1
         return sum(self.amounts(pledge.pledge_id)[index] for pledge in self.pledges() if not pledge.late)
 
+    def total_of(self, circle: AnyCircle) -> int:
+        """Return a circle's part of the total that counts toward the goal."""
+        (totals,) = [one for one in self.totals().circles if one.circle == circle]
+        return totals.pledged_minor if self.launch.goal_basis == "pledged" else totals.collected_minor
+
     def totals(self) -> Totals:
         everything = self.pledges()
         counted = [pledge for pledge in everything if not pledge.late]

@@ -1,7 +1,9 @@
 """What the naive ledger says: every prefix of the log is looked at anew."""
 
+from itertools import pairwise
 from typing import Any, Final
 
+from schemas.fields import CIRCLES, AnyCircle
 from schemas.updates import Milestone, MilestoneType
 from tests.ledger.naive_campaign import NaiveCampaign
 
@@ -11,17 +13,17 @@ OVERFUNDING_PERCENT_MAX: Final = 5000
 def milestones(campaign: NaiveCampaign) -> list[Milestone]:
     """Return everything said, in the order of the log, by replaying every prefix."""
     said: list[Milestone] = []
+    opened: set[AnyCircle] = set()
     for length in range(1, len(campaign.log) + 1):
         now, one = campaign.prefix(length), campaign.log[length - 1]
-        for number, fields in enumerate(_crossings(now, said) + _outcome(now)):
+        for number, fields in enumerate(_crossings(now, said) + _opened_early(now, opened) + _outcome(now)):
             said.append(
                 Milestone(
-                    **fields,
+                    **{"total_minor": now.total()} | fields,
                     offset=one.offset,
                     number=number,
                     event_id=one.event.id,
                     occurred_at=one.event.time,
-                    total_minor=now.total(),
                 )
             )
     return said
@@ -33,6 +35,31 @@ def _outcome(campaign: NaiveCampaign) -> list[dict[str, Any]]:
     if status == "open" or campaign.prefix(len(campaign.log) - 1).status() != "open":
         return []
     return [{"type": f"cercles.campaign.{status}", "threshold_minor": campaign.term("goal_minor")}]
+
+
+def _opened_early(campaign: NaiveCampaign, opened: set[AnyCircle]) -> list[dict[str, Any]]:
+    """Return the order signals of the last event, and add the circles that it opens to those before."""
+    thresholds, goal = campaign.launch.circle_thresholds, campaign.term("goal_minor")
+    if thresholds is None:
+        return []
+    found = []
+    for narrower, circle in pairwise(CIRCLES[:3]):
+        percent = getattr(thresholds, narrower)
+        if circle in opened or campaign.total_of(circle) == 0:
+            continue
+        opened.add(circle)
+        if campaign.total_of(narrower) * 100 < goal * percent:
+            found.append(
+                {
+                    "type": "cercles.circle.opened_early",
+                    "circle": circle,
+                    "narrower_circle": narrower,
+                    "step": percent,
+                    "threshold_minor": _ceiling(goal * percent, 100),
+                    "total_minor": campaign.total_of(narrower),
+                }
+            )
+    return found
 
 
 def _crossings(campaign: NaiveCampaign, said: list[Milestone]) -> list[dict[str, Any]]:

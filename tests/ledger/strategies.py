@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from schemas.events import CampaignLaunched, LogEvent, StretchGoal
+from schemas.events import CampaignLaunched, CircleThresholds, LogEvent, StretchGoal
 from tests.ledger.events import (
     CLOSES,
     OPENS,
@@ -72,6 +72,12 @@ def stretch_goals(draw: st.DrawFn) -> list[StretchGoal]:
 
 
 @st.composite
+def circle_thresholds(draw: st.DrawFn) -> CircleThresholds:
+    percents = st.sampled_from([0, 1, 30, 33, 100])
+    return CircleThresholds(friends=draw(percents), friends_of_friends=draw(percents))
+
+
+@st.composite
 def launches(draw: st.DrawFn, campaign: str = "c0") -> CampaignLaunched:
     """Launches in euros, with every way to count toward the goal."""
     basis = draw(st.sampled_from(["pledged", "collected"]))
@@ -83,6 +89,7 @@ def launches(draw: st.DrawFn, campaign: str = "c0") -> CampaignLaunched:
         stretch_goals=draw(stretch_goals()),
         milestone_steps=draw(st.lists(st.integers(1, 99), unique=True, max_size=3) | st.just([25, 50, 75])),
         overfunding_step=draw(st.sampled_from([5, 7, 100, 1000])),
+        circle_thresholds=draw(st.none() | circle_thresholds()),
         settle_hours=draw(st.sampled_from([0, 1, 24])),
         timezone=draw(st.sampled_from(["Europe/Paris", "Asia/Tokyo", "America/St_Johns"])),
     )

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from schemas.events import LogEvent
+from schemas.events import CircleThresholds, LogEvent
 from stream_processors.ledger.batch import FOLD_VERSION
 from stream_processors.ledger.snapshot import restore, save
 from tests.ledger.comparison import view
@@ -35,9 +35,16 @@ from tests.ledger.log import Log
 
 HOUR: Final = timedelta(hours=1)
 NEW_DEADLINE: Final = CLOSES - 100 * HOUR
+THRESHOLDS: Final = CircleThresholds(friends=30, friends_of_friends=100)
 
 STORY: Final[list[LogEvent]] = [
-    launch(goal_minor=1000, milestone_steps=[40, 60], overfunding_step=50, stretch_goals=[stretch_goal("score", 1100)]),
+    launch(
+        goal_minor=1000,
+        milestone_steps=[40, 60],
+        overfunding_step=50,
+        stretch_goals=[stretch_goal("score", 1100)],
+        circle_thresholds=THRESHOLDS,
+    ),
     amend(2, title="Les Anges", goal_minor=2000),
     share("child", parent="root", sharer="backer-01"),
     authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02"),
@@ -65,7 +72,7 @@ STORY: Final[list[LogEvent]] = [
     amend(3, closes_at=NEW_DEADLINE),
     close(NEW_DEADLINE, at=SETTLED),
 ]
-"""Every kind of fact; a goal reached and lost, overfunding, a late pledge, and an outcome."""
+"""Every kind of fact; a goal reached and lost, a circle opened early, overfunding, a late pledge, and an outcome."""
 
 AFTERWARDS: Final[list[LogEvent]] = [
     *(renamed(event, f"{event.id}-again") for event in STORY),
@@ -101,7 +108,7 @@ AFTERWARDS: Final[list[LogEvent]] = [
 
 
 FORM_STORY: Final[list[LogEvent]] = [
-    launch(goal_minor=1000, milestone_steps=[40, 60]),
+    launch(goal_minor=1000, milestone_steps=[40, 60], circle_thresholds=THRESHOLDS),
     amend(1, title="Les Anges", goal_minor=900, stretch_goals=[stretch_goal("score", 800)], closes_at=NEW_DEADLINE),
     share("child", parent="root", sharer="backer-01"),
     share("root", circle="friends"),
@@ -149,6 +156,7 @@ FORM: Final[dict[str, Any]] = {
         "timezone": "Europe/Paris",
         "sources": ["sources/guichet"],
         "milestone_steps": [40, 60],
+        "circle_thresholds": {"friends": 30, "friends_of_friends": 100},
     },
     "title": "Les Anges",
     "goal_minor": 900,
@@ -195,6 +203,7 @@ FORM: Final[dict[str, Any]] = {
     "steps_said": [40, 60],
     "overfunding_said_percent": 180,
     "stretch_goals_said": ["score"],
+    "unopened_circles": [2],
 }
 
 
@@ -247,7 +256,7 @@ def test_the_form_of_a_snapshot_belongs_to_the_fold_version() -> None:
     """
     saved = msgspec.msgpack.decode(save(campaign_after(FORM_STORY).campaign))
     assert dict(zip(FORM, saved, strict=True)) == FORM
-    assert FOLD_VERSION.startswith("1+tzdata.")
+    assert FOLD_VERSION.startswith("2+tzdata.")
 
 
 @pytest.mark.parametrize("snapshot", [b"", b"\x90", b"\xc0", save(Log(launch()).campaign)[:-1]])

@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from cercles.simulation.campaign import Campaign
 from cercles.simulation.plan import Chance, Plan, Rates
-from schemas.events import LogEvent, encode
+from schemas.events import CircleThresholds, LogEvent, encode
 from tests.ledger.events import OPENS, SOURCE, authorize, capture, dispute, launch, promise, refund, share, visit
 
 POISON: Final = (b"\xff\xfe", b"{", b'{"type":"cercles.goal.reached"}', b'{"type":"cercles.pledge.captured","data":{}}')
@@ -24,6 +24,9 @@ STRIPE: Final = "stripe/acme/test"
 """A source that campaigns list besides, for what the faults send in by the gateway."""
 
 RATES: Final = Rates(authorize=0.9, fail=0.05, cancel=0.1, amend=0.1, refund=0.1, dispute=0.05, share=0.3)
+THRESHOLDS: Final = CircleThresholds(friends=90, friends_of_friends=90)
+"""So high that some circle opens early."""
+
 DAYS: Final = 60
 """Longer than the campaign is open: some pledges are late."""
 
@@ -37,8 +40,8 @@ def story(campaign_id: str, pledges: int, chance: random.Random) -> list[tuple[s
     records += chance.choices(records, k=len(records) // 10)
     records += [chance.choice(POISON) for _ in range(max(1, len(records) // 20))]
     chance.shuffle(records)
-    sources = [SOURCE, STRIPE]
-    first = encode(launch(campaign=campaign_id, goal_minor=150_000, funding_model="keep_it_all", sources=sources))
+    terms: dict[str, Any] = {"goal_minor": 150_000, "funding_model": "keep_it_all", "sources": [SOURCE, STRIPE]}
+    first = encode(launch(campaign=campaign_id, circle_thresholds=THRESHOLDS, **terms))
     return [(campaign_id, record) for record in (first, *records, first)]
 
 

@@ -101,6 +101,18 @@ def test_milestones_come_in_the_order_they_were_passed(stored: Stored, api: http
     assert (answer["currency"], answer["next_cursor"]) == ("EUR", None)
 
 
+def test_an_order_signal_names_both_circles(stored: Stored, api: httpx.Client) -> None:
+    """The one that opened, and the one whose total was still below its threshold; for others both are null."""
+    stored.campaign()
+    stored.milestone(2, "cercles.goal.reached", occurrence=1)
+    circles: dict[str, Any] = {"circle": "public", "narrower_circle": "friends_of_friends"}
+    stored.milestone(3, "cercles.circle.opened_early", step=30, threshold_minor=450_000, total_minor=10_050, **circles)
+    other, signal = api.get("/v1/campaigns/film/milestones").json()["milestones"]
+    assert {name: signal[name] for name in circles} == circles
+    assert (signal["step"], signal["threshold"], signal["total"]) == (30, "4500.00", "100.50")
+    assert (other["circle"], other["narrower_circle"]) == (None, None)
+
+
 def test_a_gap_is_shown(stored: Stored, api: httpx.Client) -> None:
     """A campaign that missed something says where; its totals stay as of the position before."""
     fund(stored)

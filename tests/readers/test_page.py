@@ -4,6 +4,7 @@ import dataclasses
 import re
 import string
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -159,6 +160,19 @@ def test_a_title_is_words_and_nothing_else(stored: Stored, api: httpx.Client) ->
         assert "<script>" not in page
         assert "<img" not in page
         assert "{{ 7 * 7 }}" in page
+
+
+def test_a_circle_that_opened_early_is_told_as_bad_news(stored: Stored, api: httpx.Client) -> None:
+    """With both circles by name, the part that was asked for, and what the narrower one had."""
+    stored.campaign()
+    circles: dict[str, Any] = {"circle": "public", "narrower_circle": "friends_of_friends"}
+    stored.milestone(3, "cercles.circle.opened_early", step=30, threshold_minor=450_000, total_minor=10_050, **circles)
+    told = {code: api.get("/campaigns/film", params={"lang": code}).text for code in ("en", "fr")}
+    assert '<li class="bad"><strong>“Public” opened before “Friends of friends” had carried' in told["en"]
+    assert '<li class="bad"><strong>« Grand public » ouvert avant que « Amis d’amis » n’ait porté' in told["fr"]
+    for page in told.values():
+        assert f"30{SPACE}%" in page
+        assert "100.50" in page or "100,50" in page
 
 
 def test_what_is_not_there_is_a_page_too(stored: Stored, api: httpx.Client) -> None:

@@ -112,6 +112,22 @@ def test_overfunded_counts_campaigns_not_steps(migrated_url: str, engine: Engine
     assert _value(samples, "cercles_milestones_total", type="cercles.goal.overfunded") == 3
 
 
+def test_circles_that_opened_early_are_counted_by_circle(migrated_url: str, engine: Engine) -> None:
+    """Each that can open early has its series from the first scrape on."""
+    first = story().milestones(0, 99)[0]
+    signals = [
+        _overfunded(first, 30, number) | {"type": "cercles.circle.opened_early", "circle": "public"}
+        for number in (1, 2)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(tables.milestones), signals)
+    with _exporting(migrated_url) as process:
+        samples = _scrape(process)
+    counted = {names: value for (name, names), value in samples.items() if name == "cercles_circles_opened_early_total"}
+    assert counted == {(("circle", "friends_of_friends"),): 0, (("circle", "public"),): 2}
+    assert _value(samples, "cercles_milestones_total", type="cercles.circle.opened_early") == 2
+
+
 def _overfunded(milestone: Milestone, step: int, number: int) -> dict[str, object]:
     return {
         "partition_number": 0,

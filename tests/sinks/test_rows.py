@@ -80,6 +80,8 @@ MILESTONE: Final = Milestone(
     step=65,
     occurrence=66,
     stretch_goal_id="the stretch goal",
+    circle="public",
+    narrower_circle="friends_of_friends",
 )
 UPDATE: Final = Update(
     campaign_id="the campaign",

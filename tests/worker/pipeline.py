@@ -158,7 +158,7 @@ class Story:
     gaps: list[Update] = field(default_factory=list)
     said_again: int = 0
     progress: dict[int, int] = field(default_factory=dict)
-    milestones: list[tuple[str, str, int | None, int | None]] = field(default_factory=list)
+    milestones: list[tuple[str, str, int | None, int | None, str | None]] = field(default_factory=list)
 
     def hear(self, update: Update) -> None:
         """Apply what is new in an update."""
@@ -174,7 +174,7 @@ class Story:
                 known = self.entries_minor.get(update.campaign_id, 0)
                 self.entries_minor[update.campaign_id] = known + entry.pledged_minor
         self.milestones += [
-            (update.campaign_id, milestone.type, milestone.step, milestone.occurrence)
+            (update.campaign_id, milestone.type, milestone.step, milestone.occurrence, milestone.circle)
             for milestone in update.milestones
             if Position(milestone.offset, milestone.number) > here
         ]
