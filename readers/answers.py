@@ -147,6 +147,52 @@ class Days(Standing, frozen=True, kw_only=True):
     days: list[Day]
 
 
+class Shared(Amounts, frozen=True, kw_only=True):
+    """Links that were posted, and the pledges above 0 that came through such links."""
+
+    shares: int
+    pledges: int
+
+
+class NetworkShares(Shared, frozen=True, kw_only=True):
+    """What links of one network brought to one circle.
+
+    Links whose way to the owner is not known are `unattributed`, as are the pledges that belong to no circle; `network`
+    is null for pledges that name no posted link.
+    """
+
+    circle: AnyCircle
+    network: str | None
+
+
+class Generation(Shared, frozen=True, kw_only=True):
+    """Links that are equally far from the owner's own, which are generation 0, and the attributed pledges by them."""
+
+    generation: int
+    k: Annotated[
+        str | None,
+        Meta(
+            description="Links of the next generation for each of this one, to two decimals; null for several at once"
+        ),
+    ]
+
+
+class Lag(Struct, frozen=True, kw_only=True):
+    """Attributed pledges above 0 that were made so many days after their link was posted, by the calendar."""
+
+    days: int
+    pledges: int
+
+
+class Shares(Standing, frozen=True, kw_only=True):
+    """What a campaign's links have brought. The networks' sums are the campaign's."""
+
+    totals: Totals
+    networks: list[NetworkShares]
+    generations: list[Generation]
+    lags: list[Lag]
+
+
 class Milestone(Struct, frozen=True, kw_only=True):
     """Something that is said once.
 

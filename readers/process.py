@@ -30,6 +30,8 @@ from schemas.tables import (
     dead_letters,
     ledger_entries,
     milestones,
+    pledges,
+    shares,
     sink_positions,
 )
 
@@ -39,6 +41,8 @@ _READ_TABLES: Final = (
     circle_totals,
     ledger_entries,
     milestones,
+    pledges,
+    shares,
     dead_letters,
     sink_positions,
     DAY_TOTALS,

@@ -90,12 +90,12 @@ def read_campaigns(
         as_of=[str(Position(partition, far.next_offset - 1)) for partition, far in progress if far.next_offset > 0],
         campaigns=[
             answers.CampaignSummary(
-                **_standing(row),
+                **standing(row),
                 title=row.title,
                 status=row.status,
                 opens_at=row.opens_at,
                 closes_at=row.closes_at,
-                totals=_totals(row),
+                totals=totals_of(row),
             )
             for row in page
         ],
@@ -105,9 +105,9 @@ def read_campaigns(
 
 def read_campaign(connection: Connection, campaign_id: str) -> answers.Campaign:
     """Return one campaign. Raises CampaignUnknownError."""
-    row = _campaign(connection, campaign_id)
+    row = find_campaign(connection, campaign_id)
     return answers.Campaign(
-        **_standing(row),
+        **standing(row),
         status=row.status,
         terms=answers.Terms(
             title=row.title,
@@ -128,7 +128,7 @@ def read_campaign(connection: Connection, campaign_id: str) -> answers.Campaign:
             timezone=row.timezone,
             revision=row.revision,
         ),
-        totals=_totals(row),
+        totals=totals_of(row),
         circles=_circles(connection.execute(_CIRCLES, {"campaign_id": campaign_id}), row.currency),
         unattributed=row.unattributed,
     )
@@ -152,7 +152,7 @@ def _tell_circles(connection: Connection, campaign_id: str, rows: list[Row[Any]]
     if rows is None:
         raise _unknown(connection, campaign_id)
     campaign = rows[0]
-    return answers.Circles(**_standing(campaign), totals=_totals(campaign), circles=_circles(rows, campaign.currency))
+    return answers.Circles(**standing(campaign), totals=totals_of(campaign), circles=_circles(rows, campaign.currency))
 
 
 def read_days(connection: Connection, campaign_id: str) -> answers.Days:
@@ -160,24 +160,24 @@ def read_days(connection: Connection, campaign_id: str) -> answers.Days:
 
     Raises CampaignUnknownError.
     """
-    row = _campaign(connection, campaign_id)
+    row = find_campaign(connection, campaign_id)
     days = connection.execute(
         select(DAY_TOTALS).where(DAY_TOTALS.c.campaign_id == campaign_id).order_by(DAY_TOTALS.c.day)
     )
     return answers.Days(
-        **_standing(row),
+        **standing(row),
         timezone=row.timezone,
-        totals=_totals(row),
+        totals=totals_of(row),
         days=[answers.Day(day=day.day, **amounts(day, row.currency)) for day in days],
     )
 
 
 def read_milestones(connection: Connection, campaign_id: str, *, after: Cursor, limit: int) -> answers.Milestones:
     """Return a campaign's milestones after that place, at most `limit`. Raises CampaignUnknownError."""
-    campaign = _campaign(connection, campaign_id)
+    campaign = find_campaign(connection, campaign_id)
     rows, more = _page(connection, milestones, "milestone_number", campaign_id, after=after, limit=limit)
     return answers.Milestones(
-        **_standing(campaign),
+        **standing(campaign),
         currency=campaign.currency,
         milestones=[milestone(row, campaign.currency) for row in rows],
         next_cursor=str(Cursor(rows[-1].log_offset, rows[-1].milestone_number)) if more else None,
@@ -186,11 +186,11 @@ def read_milestones(connection: Connection, campaign_id: str, *, after: Cursor, 
 
 def read_entries(connection: Connection, campaign_id: str, *, after: Cursor, limit: int) -> answers.Entries:
     """Return a campaign's ledger entries after that place, at most `limit`. Raises CampaignUnknownError."""
-    campaign = _campaign(connection, campaign_id)
+    campaign = find_campaign(connection, campaign_id)
     rows, more = _page(connection, ledger_entries, "entry_number", campaign_id, after=after, limit=limit)
     return answers.Entries(
-        **_standing(campaign),
-        totals=_totals(campaign),
+        **standing(campaign),
+        totals=totals_of(campaign),
         entries=[entry(row, campaign.currency) for row in rows],
         next_cursor=str(Cursor(rows[-1].log_offset, rows[-1].entry_number)) if more else None,
     )
@@ -240,7 +240,8 @@ def amounts(row: Row[Any], currency: str) -> dict[str, Any]:
     }
 
 
-def _campaign(connection: Connection, campaign_id: str) -> Row[Any]:
+def find_campaign(connection: Connection, campaign_id: str) -> Row[Any]:
+    """Return a campaign's terms and totals. Raises CampaignUnknownError."""
     row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).one_or_none()
     if row is None:
         raise _unknown(connection, campaign_id)
@@ -276,7 +277,8 @@ def _page(
     return rows[:limit], len(rows) > limit
 
 
-def _standing(row: Row[Any]) -> dict[str, Any]:
+def standing(row: Row[Any]) -> dict[str, Any]:
+    """Return the fields of `answers.Standing`."""
     gap = row.gap_offset
     return {
         "campaign_id": row.campaign_id,
@@ -286,7 +288,8 @@ def _standing(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _totals(row: Row[Any]) -> answers.Totals:
+def totals_of(row: Row[Any]) -> answers.Totals:
+    """Return a campaign's totals as the API shows them."""
     return answers.Totals(
         currency=row.currency,
         goal_minor=row.goal_minor,

@@ -26,6 +26,7 @@ from readers.queries import circles_of, read_campaign, read_campaigns, read_days
 from readers.read_key import SCHEME, read_key_guard
 from readers.reading import Reading
 from readers.settings import PAGE_SIZE_DEFAULT, ReaderSettings
+from readers.shares import read_shares
 from readers.snapshots import Snapshots
 from readers.waiting import Waiting
 
@@ -86,6 +87,12 @@ async def list_days(campaign_id: CampaignId, reading: NamedDependency[Reading]) 
     return _stated(days, days.as_of)
 
 
+@get("/{campaign_id:str}/shares", operation_id="listShares", summary="What links have brought", responses=_OPEN)
+async def list_shares(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Shares]:
+    shares = await snapshots.read(partial(read_shares, campaign_id=campaign_id))
+    return _stated(shares, shares.as_of)
+
+
 @get("/{campaign_id:str}/milestones", operation_id="listMilestones", summary="What was said once", responses=_OPEN)
 async def list_milestones(
     campaign_id: CampaignId,
@@ -142,7 +149,7 @@ def campaign_routes(snapshots: Snapshots, waiting: Waiting, settings: ReaderSett
         await waiting.until_passed(position, request.receive)
         return Reading(snapshots, position)
 
-    open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_milestones]
+    open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_shares, list_milestones]
     keyed = Router(path="/", route_handlers=[list_entries, get_event], guards=[read_key_guard(settings.key)])
     return Router(
         path="/v1/campaigns",

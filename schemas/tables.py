@@ -126,6 +126,20 @@ pledges: Final = Table(
     Column("share_token", String(255), nullable=True),
 )
 
+shares: Final = Table(
+    "shares",
+    metadata,
+    Column("campaign_id", String(255), primary_key=True),
+    Column("share_token", String(255), primary_key=True),
+    Column("network", String(255), nullable=False),
+    Column("parent_token", String(255), nullable=True),
+    # What a link without a parent was minted for.
+    Column("circle", String(24), nullable=True),
+    Column("posted_at", UtcDateTime, nullable=False),
+    Column("day", Date, nullable=False),
+    Index(None, "campaign_id", "parent_token"),
+)
+
 ledger_entries: Final = Table(
     "ledger_entries",
     metadata,

@@ -137,6 +137,20 @@ class Pledge(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     unattributed: UnattributedReason | None = None
 
 
+class Share(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+    """A link as it was posted. Which circle it opens follows from the links above it.
+
+    `circle` is what a link without a parent was minted for; `day` is that of `posted_at` in the campaign's time zone.
+    """
+
+    share_token: str
+    network: str
+    posted_at: Instant
+    day: date
+    parent_token: str | None = None
+    circle: Circle | None = None
+
+
 class Milestone(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is said once.
 
@@ -166,7 +180,7 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     """Everything that one batch changed in one campaign, or one part of it.
 
     `totals` and `milestones` are as of the part's last entry; `complete` is false for every part but the last. `days`
-    has the totals of the days that changed, `pledges` the pledges that changed, `terms` the terms if they changed.
+    has the totals of the days that changed, `pledges` and `shares` those that changed, `terms` the terms if those have.
     """
 
     campaign_id: str
@@ -180,6 +194,7 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     pledges: list[Pledge] = []
     days: list[DayTotals] = []
     milestones: list[Milestone] = []
+    shares: list[Share] = []
     terms: Terms | None = None
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.fields import CIRCLES
-from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Update
+from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Share, Update
 from sinks.bulk import Values
 
 
@@ -105,6 +105,19 @@ def pledge(campaign_id: str, row: Pledge) -> Values:
         row.made_at,
         row.backer_id,
         row.share_token,
+    )
+
+
+def share(campaign_id: str, row: Share) -> Values:
+    """Return the row of `shares`."""
+    return (
+        campaign_id,
+        row.share_token,
+        row.network,
+        row.parent_token,
+        row.circle,
+        row.posted_at,
+        row.day,
     )
 
 

@@ -1,4 +1,4 @@
-"""Holds campaigns' totals, circles, days, pledges and terms against the rows, where both stand at the same position."""
+"""Holds campaigns' totals, circles, days, pledges, shares and terms against rows that stand at the same position."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,12 +12,13 @@ from cercles.audit.comparison import (
     day_columns,
     differing,
     pledge_columns,
+    share_columns,
     terms_columns,
     totals_columns,
 )
 from cercles.audit.lines import Sums
 from cercles.audit.report import Difference, Findings, Kind
-from schemas.tables import campaigns, circle_totals, pledges
+from schemas.tables import campaigns, circle_totals, pledges, shares
 from schemas.updates import Position
 from stream_processors.ledger.batch import FOLD_VERSION
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -55,6 +56,7 @@ class CampaignsAudit:
             self._compare_circles(same)
             self._compare_days(same)
             self._compare_pledges(same)
+            self._compare_shares(same)
 
     def _stands_at_its_rows(self, campaign_id: str) -> bool:
         """Whether fold and rows stand at one position, so that every column must be equal; else say why not."""
@@ -143,6 +145,15 @@ class CampaignsAudit:
             self._findings.counts.pledges += len(campaign.pledges)
             for pledge_id in campaign.pledges.keys() - seen[campaign_id]:
                 self._add("missing", f"pledge {pledge_id}", campaign_id)
+
+    def _compare_shares(self, same: Mapping[str, Campaign]) -> None:
+        wanted = {
+            (one, f"share {token}"): columns
+            for one, campaign in same.items()
+            for token, columns in share_columns(campaign).items()
+        }
+        found = stored.of_campaigns(self._connection, shares, list(same))
+        self._compare_rows(wanted, found, lambda row: f"share {row['share_token']}")
 
     def _compare_rows(self, wanted: dict[tuple[str, str], Columns], found: Iterable[stored.Row], name: Any) -> None:
         for row in found:

@@ -49,6 +49,11 @@ def pledge_columns(campaign: Campaign, pledge_id: str) -> Columns:
     return msgspec.structs.asdict(campaign.pledge(pledge_id))
 
 
+def share_columns(campaign: Campaign) -> dict[str, Columns]:
+    """Return the rows of `shares` by token."""
+    return {one.share_token: msgspec.structs.asdict(one) for one in campaign.posted_shares()}
+
+
 def day_columns(campaign: Campaign) -> dict[Any, Columns]:
     """Return the rows of `day_totals` that are not zero, by day."""
     return {one.day: msgspec.structs.asdict(one) for one in campaign.days() if one.pledged_minor or one.collected_minor}

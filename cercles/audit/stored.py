@@ -15,6 +15,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    shares,
     sink_positions,
 )
 from schemas.topics import DEAD_LETTERS, UPDATES
@@ -25,7 +26,7 @@ CAMPAIGNS_READ_MAX: Final = 500
 PLEDGES_READ_MAX: Final = 5_000
 """Pledges that are in memory at a time."""
 
-_OWNED: Final[tuple[Table, ...]] = (campaigns, circle_totals, pledges, ledger_entries, milestones)
+_OWNED: Final[tuple[Table, ...]] = (campaigns, circle_totals, pledges, shares, ledger_entries, milestones)
 
 
 Row = dict[str, Any]

@@ -28,6 +28,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    shares,
     sink_positions,
 )
 from schemas.topics import DEAD_LETTERS, LOG, UPDATES
@@ -46,6 +47,7 @@ _ROWS: Final[tuple[Table, ...]] = (
     campaign_totals,
     circle_totals,
     pledges,
+    shares,
     ledger_entries,
     milestones,
 )

@@ -106,6 +106,7 @@ class _Story(Changes):
             pledges=[row_of(pledge) for pledge in self.pledges.values()],
             days=[campaign.day(day) for day in self.days],
             milestones=self.milestones,
+            shares=[campaign.share(token) for token in self.share_tokens],
             terms=campaign.terms() if self.terms_changed else None,
         )
 

@@ -6,19 +6,20 @@ from typing import Final
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES, Circle
 from schemas.updates import Entry, Milestone, MilestoneType, Position
-from stream_processors.ledger.state import Campaign, Pledge
+from stream_processors.ledger.state import Campaign, Pledge, Share
 
 # The most that each encodes to, in bytes, without its texts: field names, numbers up to 20 digits, moments, the day's
 # totals that come with an entry. A character of a text takes six bytes at most, as an escape of JSON.
 _ENTRY_BYTES: Final = 480
 _PLEDGE_BYTES: Final = 480
 _MILESTONE_BYTES: Final = 480
+_SHARE_BYTES: Final = 240
 _CHARACTER_BYTES: Final = 6
 _NEVER: Final = 1 << 62
 
 
 class Changes:
-    """What changed in a campaign since this was made: entries, milestones, and which pledges, days and terms.
+    """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, days and terms.
 
     Once all this may encode to more than `cut_bytes`, `cut` is called, at a moment when the campaign is consistent: its
     totals are the sums of what is taken down so far.
@@ -34,6 +35,7 @@ class Changes:
         "milestones",
         "number",
         "pledges",
+        "share_tokens",
         "size_bytes_max",
         "terms_changed",
     )
@@ -43,7 +45,8 @@ class Changes:
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
         self.pledges: dict[str, Pledge] = {}
-        # A dictionary as an ordered set: the order is the log's, not a hash's.
+        # Dictionaries as ordered sets: the order is the log's, not a hash's.
+        self.share_tokens: dict[str, None] = {}
         self.days: dict[date, None] = {}
         self.terms_changed = False
         # An upper bound of what all this encodes to, the terms and the totals aside.
@@ -102,6 +105,16 @@ class Changes:
         if self.size_bytes_max > self._cut_bytes:
             self.cut()
 
+    def share(self, share: Share) -> None:
+        """Note that this link is to be shown as it now stands.
+
+        Before the first entry of its event: what is cut without an entry has no position of its own, and nobody would
+        apply it.
+        """
+        self.share_tokens[share.token] = None
+        texts = (share.token, share.network, share.parent_token)
+        self.size_bytes_max += _SHARE_BYTES + _CHARACTER_BYTES * sum(len(text) for text in texts if text is not None)
+
     def milestone(
         self,
         kind: MilestoneType,
@@ -150,6 +163,7 @@ class Changes:
         self.entries = []
         self.milestones = []
         self.pledges = {}
+        self.share_tokens = {}
         self.days = {}
         self.terms_changed = False
         self.size_bytes_max = 0
@@ -169,6 +183,9 @@ class Unsaid(Changes):
 
     def pledge(self, pledge: Pledge) -> None:
         """Nobody is shown the pledge."""
+
+    def share(self, share: Share) -> None:
+        """Nobody is shown the link."""
 
     def milestone(self, *_: object, **__: object) -> None:
         """Give the milestone its position."""

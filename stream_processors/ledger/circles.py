@@ -5,6 +5,7 @@ a link is posted only its descendants are looked at again, each once, however de
 """
 
 from collections import deque
+from datetime import datetime
 
 from schemas.events import SharePostedData
 from schemas.fields import CIRCLES
@@ -48,10 +49,10 @@ def is_same(share: Share, data: SharePostedData) -> bool:
     )
 
 
-def post(campaign: Campaign, data: SharePostedData) -> list[Share]:
-    """Post a link that was not posted before; return every link whose standing may have changed."""
+def post(campaign: Campaign, data: SharePostedData, posted_at: datetime) -> list[Share]:
+    """Post a link that was not posted before; return it, and every link whose standing may have changed with it."""
     share = campaign.find_share(data.share_token)
-    share.posted = True
+    share.posted_at = posted_at
     share.sharer_id = data.sharer_id
     share.network = data.network
     share.parent_token = data.parent_token

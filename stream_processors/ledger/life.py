@@ -4,7 +4,7 @@ Like the facts of pledges: each function checks everything before it changes any
 cannot stand, and returns whether it changed anything.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schemas.events import (
     CampaignAmendedData,
@@ -93,15 +93,24 @@ def close(campaign: Campaign, data: CampaignClosedData, time: datetime, changes:
     return True
 
 
-def post_share(campaign: Campaign, data: SharePostedData, _time: datetime, changes: Changes) -> bool:
-    """A link: pledges that named it, or a link below it, before it was heard of now follow it."""
-    share = campaign.shares.get(data.share_token)
-    if share is not None and share.posted:
+def post_share(campaign: Campaign, data: SharePostedData, time: datetime, changes: Changes) -> bool:
+    """A link: pledges that named it, or a link below it, before it was heard of now follow it.
+
+    Of all events that post it, the least time is when it was posted.
+    """
+    share, posted_at = campaign.shares.get(data.share_token), time.astimezone(UTC)
+    if share is not None and share.posted_at is not None:
         if not is_same(share, data):
             raise Refusal("conflicting_duplicate", f"share {data.share_token} is known with other particulars")
-        return False
-    for settled in post(campaign, data):
-        for pledge in settled.followers():
+        if share.posted_at <= posted_at:
+            return False
+        share.posted_at = posted_at
+        changes.share(share)
+        return True
+    settled = post(campaign, data, posted_at)
+    changes.share(settled[0])
+    for one in settled:
+        for pledge in one.followers():
             place_again(pledge, changes, always=False)
     return True
 

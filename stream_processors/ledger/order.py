@@ -1,13 +1,8 @@
 """Says when a wider circle opens before the narrower one has carried its part (docs/ledger.md, "Order signals")."""
 
-from typing import Final, get_args
-
-from schemas.fields import Circle
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.milestones import at_percent
-from stream_processors.ledger.state import Campaign, circle_thresholds
-
-_CIRCLES: Final[tuple[Circle, ...]] = get_args(Circle)
+from stream_processors.ledger.state import CIRCLE_NAMES, Campaign, circle_thresholds
 
 
 def say_order_signals(campaign: Campaign, changes: Changes) -> None:
@@ -28,6 +23,6 @@ def say_order_signals(campaign: Campaign, changes: Changes) -> None:
                 threshold_minor=at_percent(campaign.goal_minor, percent),
                 total_minor=totals_minor[narrower],
                 step=percent,
-                circle=_CIRCLES[circle],
-                narrower_circle=_CIRCLES[narrower],
+                circle=CIRCLE_NAMES[circle],
+                narrower_circle=CIRCLE_NAMES[narrower],
             )

@@ -17,7 +17,7 @@ from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge
 
 class _Share(Struct, array_like=True):
     token: str
-    posted: bool
+    posted_at: datetime | None
     sharer_id: str | None
     network: str | None
     parent_token: str | None
@@ -166,7 +166,7 @@ def _save_shares(campaign: Campaign) -> list[_Share]:
     return [
         _Share(
             token=share.token,
-            posted=share.posted,
+            posted_at=share.posted_at,
             sharer_id=share.sharer_id,
             network=share.network,
             parent_token=share.parent_token,
@@ -184,7 +184,7 @@ def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
     campaign.shares = {one.token: Share(one.token) for one in saved}
     for one in saved:
         share = campaign.shares[one.token]
-        share.posted = one.posted
+        share.posted_at = one.posted_at
         share.sharer_id = one.sharer_id
         share.network = one.network
         share.parent_token = one.parent_token

@@ -6,12 +6,12 @@ the log gives the same state, and the same words, in every process.
 """
 
 from datetime import date, datetime
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
-from schemas.fields import CIRCLES, DisputeStatus, RefundStatus
+from schemas.fields import CIRCLES, Circle, DisputeStatus, RefundStatus
 from schemas.updates import (
     BEFORE_EVERYTHING,
     CampaignStatus,
@@ -22,8 +22,12 @@ from schemas.updates import (
     UnattributedReason,
 )
 from schemas.updates import Pledge as PledgeRow
+from schemas.updates import Share as ShareRow
 from stream_processors.ledger.days import local_days
 from stream_processors.ledger.percent import percent_of_goal
+
+CIRCLE_NAMES: Final[tuple[Circle, ...]] = get_args(Circle)
+"""Those that a link can open, from the narrowest to the widest; their numbers are those in `CIRCLES`."""
 
 PUBLIC: Final = CIRCLES.index("public")
 UNATTRIBUTED: Final = CIRCLES.index("unattributed")
@@ -97,7 +101,7 @@ class Share:
         "circle",
         "network",
         "parent_token",
-        "posted",
+        "posted_at",
         "sharer_id",
         "standing",
         "token",
@@ -107,7 +111,7 @@ class Share:
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self.posted = False
+        self.posted_at: datetime | None = None
         self.sharer_id: str | None = None
         self.network: str | None = None
         self.parent_token: str | None = None
@@ -367,6 +371,24 @@ class Campaign:
     def pledge(self, pledge_id: str) -> PledgeRow:
         """Return a pledge as it now stands. Raises KeyError when the log has not named it."""
         return row_of(self.pledges[pledge_id])
+
+    def posted_shares(self) -> list[ShareRow]:
+        """Return the links that are posted, in the order in which the log first named them."""
+        return [self.share(token) for token, share in self.shares.items() if share.posted_at is not None]
+
+    def share(self, token: str) -> ShareRow:
+        """Return a link as it was posted. Raises KeyError when the log has not posted it."""
+        share = self.shares[token]
+        if share.posted_at is None or share.network is None:
+            raise KeyError(token)
+        return ShareRow(
+            share_token=share.token,
+            network=share.network,
+            parent_token=share.parent_token,
+            circle=None if share.circle is None else CIRCLE_NAMES[share.circle],
+            posted_at=share.posted_at,
+            day=self.local_days.day_of(share.posted_at),
+        )
 
     def terms(self) -> Terms:
         """Return the terms as they now stand."""

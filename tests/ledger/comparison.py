@@ -23,6 +23,7 @@ def view(campaign: Campaign) -> dict[str, Any]:
         "days": campaign.days(),
         "terms": campaign.terms(),
         "pledges": {pledge_id: campaign.pledge(pledge_id) for pledge_id in sorted(campaign.pledges)},
+        "shares": {share.share_token: share for share in campaign.posted_shares()},
     }
 
 
@@ -36,6 +37,7 @@ def naive_view(campaign: NaiveCampaign) -> dict[str, Any]:
         "days": campaign.days(),
         "terms": campaign.terms(),
         "pledges": {pledge.pledge_id: pledge for pledge in campaign.pledges()},
+        "shares": {share.share_token: share for share in campaign.shares()},
     }
 
 

@@ -29,6 +29,7 @@ from schemas.updates import (
     CircleTotals,
     DayTotals,
     Pledge,
+    Share,
     Terms,
     Totals,
     UnattributedReason,
@@ -238,6 +239,25 @@ class NaiveCampaign:
 
     def pledges(self) -> list[Pledge]:
         return [self.pledge(pledge_id) for pledge_id in self.pledge_ids()]
+
+    def shares(self) -> list[Share]:
+        """Return every link that was posted, each at the least time that any event gives it."""
+        posted = [one.event for one in self.log if isinstance(one.event, SharePosted)]
+        shares = []
+        for token in sorted({event.data.share_token for event in posted}):
+            told = [event for event in posted if event.data.share_token == token]
+            data, posted_at = told[0].data, min(event.time for event in told)
+            shares.append(
+                Share(
+                    share_token=token,
+                    network=data.network,
+                    parent_token=data.parent_token,
+                    circle=data.circle or "friends" if data.parent_token is None else None,
+                    posted_at=posted_at,
+                    day=posted_at.astimezone(ZoneInfo(self.launch.timezone)).date(),
+                )
+            )
+        return shares
 
     # The campaign's totals.
 

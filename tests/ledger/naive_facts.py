@@ -12,10 +12,11 @@ from schemas.events import (
     PledgeCaptured,
     PledgeDisputed,
     PledgeRefunded,
+    SharePosted,
     ShareVisited,
 )
 from tests.ledger.naive_campaign import DISPUTE_RANKS, REFUND_RANKS, NaiveCampaign
-from tests.ledger.naive_refusals import fixed
+from tests.ledger.naive_refusals import CALENDAR, fixed
 
 
 def known(campaign: NaiveCampaign) -> dict[Any, Any]:
@@ -49,6 +50,8 @@ def _fact(event: LogEvent) -> tuple[Any, dict[str, Any]]:  # noqa: PLR0911 (one 
                 ("dispute", data.dispute_id),
                 {"status": DISPUTE_RANKS[data.status], "withdrawn": data.withdrawn, "spared": -cost},
             )
+        case SharePosted(data=data):
+            return ("share", data.share_token), {"earliness": CALENDAR[1] - event.time}
         case ShareVisited(data=data):
             return ("visits", data.share_token, data.counter_id), {"visits": data.visits}
         case CampaignLaunched() | CampaignAmended() | CampaignClosed():

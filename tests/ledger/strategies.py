@@ -190,7 +190,8 @@ def shares(draw: st.DrawFn, campaign: str = "c0") -> list[LogEvent]:
         parent = draw(maybe_tokens)
         circle = None if parent else draw(st.sampled_from([None, "friends", "friends_of_friends", "public"]))
         sharer = draw(st.sampled_from((*BACKERS, "owner", "owner")))
-        events.append(share(token, parent=parent, circle=circle, sharer=sharer, campaign=campaign))
+        told: dict[str, Any] = {"parent": parent, "circle": circle, "sharer": sharer, "campaign": campaign}
+        events += [share(token, at=at, **told) for at in draw(st.lists(moments, min_size=1, max_size=2))]
     visits = draw(st.lists(st.integers(1, 9), max_size=2))
     return events + [visit(draw(st.sampled_from(TOKENS)), number, campaign=campaign) for number in visits]
 

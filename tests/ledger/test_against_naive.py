@@ -50,6 +50,7 @@ from tests.ledger.strategies import (
     goals,
     launches,
     maybe_tokens,
+    moments,
     sightings,
     stretch_goals,
 )
@@ -192,6 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
         circle=st.sampled_from([None, "friends", "friends_of_friends", "public"]),
         sharer=st.sampled_from((*BACKERS, "owner")),
         network=mostly("mail", "web"),
+        at=moments,
         place=places,
     )
     def share(self, token: str, parent: str | None, circle: str | None, sharer: str, **more: Any) -> None:

@@ -33,6 +33,7 @@ def encoded_bytes(changes: Changes) -> int:
         changes.milestones,
         [row_of(pledge) for pledge in changes.pledges.values()],
         [campaign.day(day) for day in changes.days],
+        [campaign.share(token) for token in changes.share_tokens],
     ]
     return sum(len(msgspec.json.encode(part)) for part in parts)
 
@@ -57,6 +58,8 @@ def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledg
             for each in range(pledges)
         ),
         renamed(authorize("q", 10**11), wide("all")),
+        *(share(wide(f"t{each}"), network=wide("n"), parent=wide("t")) for each in range(pledges)),
+        share("root", circle="friends_of_friends"),
     )
     assert len(changes.milestones) >= goals
     assert encoded_bytes(changes) <= changes.size_bytes_max

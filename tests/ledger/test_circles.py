@@ -127,7 +127,7 @@ def test_a_posted_link_and_its_descendants_are_looked_at_once_each(parents: dict
     *first, last = [share(token, parent=parent) for token, parent in parents.items()]
     for link in first:
         log.append(link)
-    settled = post(log.campaign, last.data)
+    settled = post(log.campaign, last.data, NOON)
     assert len(settled) == len(parents) + 1
     assert {id(link) for link in settled} == {id(link) for link in log.campaign.shares.values()}
 

@@ -60,7 +60,7 @@ def test_amounts_are_shown_with_the_digits_of_their_currency(stored: Stored, api
 def test_nobody_is_named_in_open_answers(stored: Stored, api: httpx.Client) -> None:
     """Neither the owner's pseudonym nor the gateway's account is in what everybody may read."""
     fund(stored)
-    for path in ("", "/film", "/film/circles", "/film/days", "/film/milestones"):
+    for path in ("", "/film", "/film/circles", "/film/days", "/film/shares", "/film/milestones"):
         text = api.get(f"/v1/campaigns{path}").text
         assert "p_owner" not in text
         assert "acct_1" not in text
@@ -117,7 +117,7 @@ def test_a_gap_is_shown(stored: Stored, api: httpx.Client) -> None:
     """A campaign that missed something says where; its totals stay as of the position before."""
     fund(stored)
     stored.totals(gap_offset=7)
-    for path in ("/film", "/film/circles", "/film/days", "/film/milestones", "/film/entries"):
+    for path in ("/film", "/film/circles", "/film/days", "/film/shares", "/film/milestones", "/film/entries"):
         answer = api.get(f"/v1/campaigns{path}").json()
         assert (answer["as_of"], answer["gap_at"]) == ("0:3", "0:7")
 
@@ -164,7 +164,7 @@ def test_the_list_filters_by_status(stored: Stored, api: httpx.Client) -> None:
 
 def test_an_unknown_campaign_is_not_found(api: httpx.Client) -> None:
     """404 as a problem that names the campaign."""
-    for path in ("", "/circles", "/days", "/milestones", "/entries"):
+    for path in ("", "/circles", "/days", "/shares", "/milestones", "/entries"):
         response = api.get(f"/v1/campaigns/nobody{path}")
         problem: dict[str, Any] = response.json()
         assert (response.status_code, problem["status"], problem["title"]) == (404, 404, "Not Found")

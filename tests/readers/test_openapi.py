@@ -43,7 +43,7 @@ def test_every_answer_is_as_the_document_says(stored: Stored, start_reader: Star
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"Tested: 8\b", run.stdout), run.stdout
+    assert re.search(r"Tested: 9\b", run.stdout), run.stdout
 
 
 def document(api: httpx.Client) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_the_document_names_every_route_and_its_problems(api: httpx.Client) -> N
     keyed = {f"{campaign}/entries", f"{campaign}/events/{{position}}"}
     stream = f"{campaign}/stream"
     assert set(paths) == keyed | {"/v1/campaigns", campaign, stream} | {
-        f"{campaign}/{part}" for part in ("circles", "days", "milestones")
+        f"{campaign}/{part}" for part in ("circles", "days", "shares", "milestones")
     }
     for path, item in paths.items():
         operation = item["get"]

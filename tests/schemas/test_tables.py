@@ -51,6 +51,7 @@ def test_every_table_of_the_design_is_there() -> None:
         "campaign_totals",
         "circle_totals",
         "pledges",
+        "shares",
         "ledger_entries",
         "milestones",
         "dead_letters",

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Table
 
 from schemas import tables
 from schemas.events import StretchGoal
-from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Terms, Totals, Update
+from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Share, Terms, Totals, Update
 from sinks import rows
 from sinks.bulk import COPIED_ROWS_MIN, Values, append, upsert
 from tests.sinks.stories import rows as rows_in
@@ -68,6 +68,14 @@ PLEDGE: Final = Pledge(
     backer_id="the backer",
     share_token="the token",
     unattributed="own_share",
+)
+SHARE: Final = Share(
+    share_token="the token",
+    network="the network",
+    posted_at=MOMENT,
+    day=DAY,
+    parent_token="the parent",
+    circle="friends",
 )
 MILESTONE: Final = Milestone(
     type="cercles.goal.reached",
@@ -136,6 +144,11 @@ ROWS: Final[list[tuple[Table, Values, dict[str, Any]]]] = [
         tables.pledges,
         rows.pledge("the campaign", PLEDGE),
         {name: getattr(PLEDGE, name) for name in PLEDGE.__struct_fields__} | {"campaign_id": "the campaign"},
+    ),
+    (
+        tables.shares,
+        rows.share("the campaign", SHARE),
+        {name: getattr(SHARE, name) for name in SHARE.__struct_fields__} | {"campaign_id": "the campaign"},
     ),
     (
         tables.ledger_entries,
