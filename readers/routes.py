@@ -88,8 +88,8 @@ async def list_days(campaign_id: CampaignId, reading: NamedDependency[Reading]) 
 
 
 @get("/{campaign_id:str}/shares", operation_id="listShares", summary="What links have brought", responses=_OPEN)
-async def list_shares(campaign_id: CampaignId, snapshots: NamedDependency[Snapshots]) -> Response[answers.Shares]:
-    shares = await snapshots.read(partial(read_shares, campaign_id=campaign_id))
+async def list_shares(campaign_id: CampaignId, reading: NamedDependency[Reading]) -> Response[answers.Shares]:
+    shares = await reading.read(partial(read_shares, campaign_id=campaign_id))
     return _stated(shares, shares.as_of)
 
 

@@ -35,8 +35,10 @@ from tests.gateway.knocking import (
     admin_headers,
     captured,
     launch,
+    payment_intent,
     send,
     send_webhook,
+    webhook,
 )
 from tests.monitoring import prometheus
 from tests.monitoring.prometheus import Prometheus
@@ -181,6 +183,8 @@ def scene(broker: EmbeddedKafka) -> Iterator[Scene]:
             whole.start(name)
         whole.until_told("sum(up) == 8")
         whole.launch(CAMPAIGN, goal_minor=10_000)
+        # A resolver that has heard of no payment has nothing to show.
+        whole.send_webhook(webhook("payment_intent.succeeded", payment_intent()))
         stack.enter_context(Traffic(whole.urls["gateway"], whole.urls["reader"]))
         yield whole
 
