@@ -128,8 +128,6 @@ class Batch:
     """Called with a campaign's id before this batch changes the campaign for the first time."""
     silent: bool = False
     """Whether only the state is wanted, since what there is to say was said before."""
-    outputs: Outputs = field(default_factory=Outputs)
-    _refused: dict[int, DeadLetter] = field(default_factory=dict)
 
     def fold(self, records: Iterable[LogRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known."""
@@ -141,15 +139,17 @@ class Batch:
                 records_of[record.key].append(record)
                 # Offsets may have gaps, where the log holds control records.
                 end = offset + 1
+        outputs, refused = Outputs(), dict[int, DeadLetter]()
         for key, told in records_of.items():
-            self._fold_key(key, told)
+            self._fold_key(key, told, outputs, refused)
         self.state.next_offset = end
-        self.outputs.dead_letters.extend(self._refused[offset] for offset in sorted(self._refused))
-        return self.outputs
+        outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
+        return outputs
 
-    def _fold_key(self, key: bytes | None, records: list[LogRecord]) -> None:
-        """Fold the records of one key, which is the id of their campaign."""
-        outputs = self.outputs
+    def _fold_key(
+        self, key: bytes | None, records: list[LogRecord], outputs: Outputs, refused: dict[int, DeadLetter]
+    ) -> None:
+        """Fold the records of one key, which is the id of their campaign. Refusals go by their offsets."""
         outputs.events += len(records)
         story: Changes | None = None
         for record, decoded in _decoded(records):
@@ -167,7 +167,7 @@ class Batch:
                 if not story.number:
                     outputs.unchanged += 1
             except Refusal as refusal:
-                self._refused[record.offset] = self._dead_letter(record, event, refusal)
+                refused[record.offset] = self._dead_letter(record, event, refusal)
         if isinstance(story, _Story):
             for update in story.finish():
                 outputs.updates.append((story.key, _encode(update)))

@@ -198,3 +198,13 @@ def test_milestones_stand_in_the_update_of_their_event() -> None:
     fold(state, launch(milestone_steps=[], goal_minor=1000, stretch_goals=[stretch_goal("music", 100)]))
     (said,) = update_of(state, authorize("p", 100)).milestones
     assert (said.type, said.stretch_goal_id, said.threshold_minor) == ("cercles.stretch_goal.reached", "music", 100)
+
+
+def test_a_batch_that_folds_again_says_only_what_is_new() -> None:
+    """What it said before is not said, or refused, twice."""
+    batch = batch_of(PartitionState())
+    first = batch.fold([Record(0, encode(launch())), Record(1, b"no event")])
+    assert (len(first.updates), len(first.dead_letters), first.events) == (1, 1, 2)
+    second = batch.fold([Record(2, b"no event either")])
+    (letter,) = second.dead_letters
+    assert (second.updates, letter.value, second.events) == ([], b"no event either", 1)
