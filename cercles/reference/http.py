@@ -30,9 +30,9 @@ HEAD: Final = f"""\
 This page is written by `python -m cercles.reference` from the OpenAPI documents that the gateway and the reader serve
 at `/openapi.json`; a check keeps it so. Errors are `application/problem+json` (RFC 9457).
 
-Every server takes a path and a query of at most {TARGET_LENGTH_MAX:,} characters and {PARAMETERS_MAX} parameters
-together, and ends a connection on which no whole head of a request has come within {HEAD_SECONDS_MAX:g} s of its
-beginning, or of the last answer.
+Both take a path and a query of at most {TARGET_LENGTH_MAX:,} characters and {PARAMETERS_MAX} parameters.
+Every server, that of the operations address too, ends a connection on which no whole head of a request has come
+{HEAD_SECONDS_MAX:g} s after its beginning, or after the last answer.
 
 The reader also has pages for people, an index at `/campaigns` and `/campaigns/{{id}}` for each campaign, in English or
 French (`?lang=en`, `?lang=fr`, else as the browser asks).

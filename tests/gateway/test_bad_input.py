@@ -107,6 +107,11 @@ def launching(client: httpx.Client, body: bytes) -> httpx.Response:
     return client.put(f"/v1/campaigns/{CAMPAIGN}", content=body, headers=headers)
 
 
+def amending(client: httpx.Client, body: bytes) -> httpx.Response:
+    headers = knocking.admin_headers() | {"content-type": "application/json"}
+    return client.post(f"/v1/campaigns/{CAMPAIGN}/amendments", content=body, headers=headers)
+
+
 def minting(client: httpx.Client, body: bytes) -> httpx.Response:
     headers = knocking.admin_headers() | {"content-type": "application/json"}
     return client.post(f"/v1/campaigns/{CAMPAIGN}/shares", content=body, headers=headers)
@@ -116,13 +121,14 @@ Telling = Callable[[httpx.Client, bytes], httpx.Response]
 DOORS: list[tuple[Telling, dict[str, Any]]] = [
     (send, captured()),
     (launching, knocking.launch()),
+    (amending, {"revision": 1, "goal_minor": 1_600_000}),
     (minting, {"sharer_id": "sharer-1", "network": "mail"}),
 ]
 """Every door that takes our own JSON, with what it takes."""
 
 NESTINGS = [(b"[", b"]"), (b'{"a":', b"}")]
 
-every_door = pytest.mark.parametrize(("tell", "taken"), DOORS, ids=["events", "launch", "share"])
+every_door = pytest.mark.parametrize(("tell", "taken"), DOORS, ids=["events", "launch", "amend", "share"])
 
 
 class TestNotJson:

@@ -19,6 +19,7 @@ from tests.gateway.fake_log import FakeLog
 from tests.gateway.knocking import ACCOUNT, CAMPAIGN, SOURCE, captured, launch, webhook
 from tests.hostile import DRIPS, Door, Drip, answers, is_cut_off, status_of
 
+AMENDMENT = {"revision": 1, "goal_minor": 1_600_000}
 KEPT_BYTES_MAX = 16 * 1024 * 1024
 KEPT_TARGETS = 1_100
 """More than Litestar keeps."""
@@ -41,6 +42,12 @@ def doors() -> dict[str, Door]:
         "launch": Door(
             method="PUT", path=f"/v1/campaigns/{CAMPAIGN}", headers=admin, body=json.dumps(launch()).encode()
         ),
+        "amend": Door(
+            method="POST",
+            path=f"/v1/campaigns/{CAMPAIGN}/amendments",
+            headers=admin,
+            body=json.dumps(AMENDMENT).encode(),
+        ),
         "share": Door(method="POST", path=f"/v1/campaigns/{CAMPAIGN}/shares", headers=admin, body=share),
         "document": Door(method="GET", path="/openapi.json", headers={}),
     }
@@ -60,7 +67,7 @@ def test_the_whole_table(name: str, gateway: RunningGateway) -> None:
 def test_what_is_said_twice_is_refused(client: httpx.Client, gateway: RunningGateway) -> None:
     """Of two keys, or two types of one body, which one counts is not for us to choose."""
     for name, status in (("authorization", 401), ("content-type", 415)):
-        for door in (doors()["launch"], doors()["share"]):
+        for door in (doors()["launch"], doors()["amend"], doors()["share"]):
             given = [*door.headers.items(), (name, dict(door.headers)[name])]
             answer = client.request(door.method, door.path, content=door.body, headers=given)
             assert (answer.status_code, gateway.log.records) == (status, []), (name, door.path)

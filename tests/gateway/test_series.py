@@ -76,6 +76,12 @@ async def _launch(app: Any, name: str) -> Answer:
     return await ask(app, "PUT", f"/v1/campaigns/{name}", headers=headers, content=body)
 
 
+async def _amend(app: Any, name: str) -> Answer:
+    body = json.dumps({"revision": 1, "title": name}).encode()
+    headers = knocking.admin_headers() | {"content-type": "application/json"}
+    return await ask(app, "POST", f"/v1/campaigns/{name}/amendments", headers=headers, content=body)
+
+
 async def _failed(app: Any, name: str) -> Answer:
     """Say that an attempt failed, for a reason that nobody has heard of."""
     data = {"campaign_id": name, "pledge_id": name, "attempt_id": name, "reason": name}
@@ -106,6 +112,7 @@ KNOCKS: dict[Knock, int] = {
     _stripe_account: 401,
     _share: 202,
     _launch: 202,
+    _amend: 202,
     _failed: 202,
     _path: 404,
     _method: 405,
