@@ -168,8 +168,8 @@ def test_a_circle_that_opened_early_is_told_as_bad_news(stored: Stored, api: htt
     circles: dict[str, Any] = {"circle": "public", "narrower_circle": "friends_of_friends"}
     stored.milestone(3, "cercles.circle.opened_early", step=30, threshold_minor=450_000, total_minor=10_050, **circles)
     told = {code: api.get("/campaigns/film", params={"lang": code}).text for code in ("en", "fr")}
-    assert '<li class="bad"><strong>“Public” opened before “Friends of friends” had carried' in told["en"]
-    assert '<li class="bad"><strong>« Grand public » ouvert avant que « Amis d’amis » n’ait porté' in told["fr"]
+    assert '<li class="bad"><strong><bdi>“Public” opened before “Friends of friends” had carried' in told["en"]
+    assert '<li class="bad"><strong><bdi>« Grand public » ouvert avant que « Amis d’amis » n’ait porté' in told["fr"]
     for page in told.values():
         assert f"30{SPACE}%" in page
         assert "100.50" in page or "100,50" in page

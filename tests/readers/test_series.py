@@ -23,6 +23,7 @@ PATHS = (
     CAMPAIGN,
     f"{CAMPAIGN}/circles",
     f"{CAMPAIGN}/days",
+    f"{CAMPAIGN}/shares",
     f"{CAMPAIGN}/milestones",
     f"{CAMPAIGN}/entries",
     f"{CAMPAIGN}/events/0:1",
