@@ -14,9 +14,9 @@ from sqlalchemy import text, update
 from schemas.events import encode
 from schemas.tables import campaign_totals
 from schemas.topics import PAYMENTS
-from tests.gateway.knocking import captured, payment_intent, refund, webhook
+from tests.gateway.knocking import ACCOUNT, captured, payment_intent, refund, webhook
 from tests.monitoring.scene import Scene
-from tests.resolver.events import link
+from tests.resolver import events as payments
 
 BACKLOG_EVENTS: Final = 4_000
 BACKLOG_BATCH_EVENTS: Final = 500
@@ -52,8 +52,9 @@ def _silent_broker(scene: Scene) -> Iterator[None]:
     for start in range(0, BACKLOG_EVENTS, BACKLOG_BATCH_EVENTS):
         scene.send([captured(FIRST_NUMBER + start + number) for number in range(BACKLOG_BATCH_EVENTS)])
     with closing(KafkaProducer(bootstrap_servers=scene.broker.bootstrap_servers)) as producer:
+        # Each is told at once, and waits for the broker: what tells nothing would be folded from memory.
         for number in range(BACKLOG_EVENTS):
-            event = link(f"stripe:pi_backlog-{number}")
+            event = payments.refund(refund_id=f"stripe:re_{number}", source=f"stripe/{ACCOUNT}/live", amount_minor=1)
             producer.send(PAYMENTS.name, key=event.data.payment_id.encode(), value=encode(event))
         producer.flush()
     scene.until_told("cercles_worker_lag_events > 0 and on () cercles_resolver_lag_events > 0")
