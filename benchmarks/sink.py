@@ -23,7 +23,16 @@ from schemas.topics import UPDATES
 
 EVENTS_DEFAULT: Final = 400_000
 _LOOK_SECONDS: Final = 0.01
-_TABLES: Final = ("campaigns", "campaign_totals", "circle_totals", "pledges", "shares", "ledger_entries", "milestones")
+_TABLES: Final = (
+    "campaigns",
+    "campaign_totals",
+    "circle_totals",
+    "pledges",
+    "shares",
+    "share_visits",
+    "ledger_entries",
+    "milestones",
+)
 _POSITIONS: Final = f"SELECT partition_number, next_offset FROM sink_positions WHERE topic = '{UPDATES.name}'"  # noqa: S608
 
 

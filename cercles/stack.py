@@ -164,6 +164,7 @@ class Stack:
             ours |= {
                 "CERCLES_GATEWAY_ADMIN_KEY": secret("admin_key"),
                 "CERCLES_PSEUDONYM_KEY": secret("pseudonym_key"),
+                "CERCLES_GATEWAY_CAMPAIGN_PAGES": f"{self.reader_url}/campaigns",
                 "CERCLES_GATEWAY_SOURCES": self._secrets(self._doors.sources, "source"),
                 "CERCLES_GATEWAY_STRIPE_ACCOUNTS": self._secrets(self._doors.stripe_accounts, "stripe"),
             }

@@ -1,6 +1,6 @@
 """The metrics of the producers. Every label has a bounded set of values."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -21,6 +21,11 @@ StripeOutcome = Literal[
     "other_type",  # a type that says nothing of a pledge
     "not_ours",  # a payment that names no campaign, or a refund that names no payment
     "dead_letter",  # verified, but not to be mapped
+]
+VisitKind = Literal[
+    "visit",
+    "bot",  # a program: it says so in User-Agent, or has none
+    "prefetch",  # a browser or a server that looks ahead, or asks for the head alone
 ]
 PublishFailure = Literal[
     "away",  # refused at once: no broker is connected
@@ -93,6 +98,19 @@ class GatewayMetrics:
         self.accepted = Counter(
             "cercles_gateway_accepted_events_total", "Events accepted, by source", ("source",), registry=registry
         )
+        self._visits = Counter(
+            "cercles_gateway_visits_total", "Requests to share links, by what they are", ("kind",), registry=registry
+        )
+        for kind in get_args(VisitKind):
+            self._visits.labels(kind)
+        self.visits_uncounted = Counter(
+            "cercles_gateway_visits_uncounted_total",
+            "Requests to share links that were led on, but not counted, since too many links are visited at a time",
+            registry=registry,
+        )
+        self.visit_counts = Gauge(
+            "cercles_gateway_visit_counts", "Links and origins whose visits are counted in memory", registry=registry
+        )
         self._refusals = Counter(
             "cercles_gateway_refusals_total", "Requests refused, by reason", ("reason",), registry=registry
         )
@@ -114,6 +132,10 @@ class GatewayMetrics:
         known = method if method in _METHODS else "other"
         self.requests.labels(route, known, f"{status // 100}xx").inc()
         self.request_seconds.labels(route).observe(seconds)
+
+    def count_visit(self, kind: VisitKind) -> None:
+        """Count one request to a share link."""
+        self._visits.labels(kind).inc()
 
     def count_refusal(self, reason: DoorRefusal) -> None:
         """Count one request that was refused."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.connections import DatabaseConnection, KafkaConnection
@@ -42,6 +42,12 @@ def _stripe_secret(secret: SecretStr) -> SecretStr:
     if not text.startswith(SECRET_PREFIX) or len(text) < len(SECRET_PREFIX) + STRIPE_SECRET_LENGTH_MIN:
         raise ValueError(f"a signing secret of Stripe begins with {SECRET_PREFIX}, as its dashboard shows it")
     return secret
+
+
+def _pages(url: HttpUrl) -> HttpUrl:
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("the address of the campaigns' pages has neither a query nor a fragment")
+    return url
 
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9._-]{1,64}$"
@@ -99,6 +105,11 @@ class GatewaySettings(BaseSettings):
         default={},
         description='Stripe accounts by a name of ours, with the signing secrets of their webhook endpoint: {"NAME": '
         '{"current": "whsec_…", "previous": "whsec_…"}}',
+    )
+    campaign_pages: Annotated[HttpUrl, AfterValidator(_pages)] | None = Field(
+        default=None,
+        description="Where the campaigns' own pages are, such as https://cercles.example/campaigns: share links lead "
+        "to this address with a slash and the campaign's id; without it there are no such links",
     )
     publish_seconds: float = Field(
         default=PUBLISH_SECONDS_MAX,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.fields import AnyCircle, FundingModel, GoalBasis
+from schemas.fields import AnyCircle, FundingModel, GoalBasis, VisitOrigin
 from schemas.fields import Circle as CircleName
 from schemas.updates import CampaignStatus, MilestoneType, UnattributedReason
 
@@ -20,6 +20,11 @@ AsOf = Annotated[
 PositionText = Annotated[str, Meta(description="A position in the log, partition:offset")]
 AmountText = Annotated[str, Meta(description="The amount in major units of the currency")]
 NextCursor = Annotated[str | None, Meta(description="`cursor` of the next page; null when there is none as yet")]
+
+
+Conversion = Annotated[
+    str | None, Meta(description="Pledges for each hundred visits, to two decimals; null without any visit")
+]
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -148,21 +153,34 @@ class Days(Standing, frozen=True, kw_only=True):
 
 
 class Shared(Amounts, frozen=True, kw_only=True):
-    """Links that were posted, and the pledges above 0 that came through such links."""
+    """Links that were posted, the visits to such links, and the pledges above 0 that came through them.
+
+    `bots` and `prefetches` are requests that only looked like visits.
+    """
 
     shares: int
+    visits: int
+    bots: int
+    prefetches: int
     pledges: int
+    conversion: Conversion
 
 
 class NetworkShares(Shared, frozen=True, kw_only=True):
     """What links of one network brought to one circle.
 
     Links whose way to the owner is not known are `unattributed`, as are the pledges that belong to no circle; `network`
-    is null for pledges that name no posted link.
+    is null for pledges and visits that name no posted link.
     """
 
     circle: AnyCircle
     network: str | None
+
+
+class CircleShared(Shared, frozen=True, kw_only=True):
+    """What links brought to one circle."""
+
+    circle: AnyCircle
 
 
 class Generation(Shared, frozen=True, kw_only=True):
@@ -184,12 +202,22 @@ class Lag(Struct, frozen=True, kw_only=True):
     pledges: int
 
 
+class Origin(Struct, frozen=True, kw_only=True):
+    """Visits that came from one public place."""
+
+    origin: VisitOrigin
+    visits: int
+    bots: int
+    prefetches: int
+
+
 class Shares(Standing, frozen=True, kw_only=True):
     """What a campaign's links have brought. The networks' sums are the campaign's."""
 
     totals: Totals
     networks: list[NetworkShares]
     generations: list[Generation]
+    origins: list[Origin]
     lags: list[Lag]
 
 

@@ -31,6 +31,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    share_visits,
     shares,
     sink_positions,
 )
@@ -43,6 +44,7 @@ _READ_TABLES: Final = (
     milestones,
     pledges,
     shares,
+    share_visits,
     dead_letters,
     sink_positions,
     DAY_TOTALS,

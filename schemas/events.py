@@ -28,6 +28,7 @@ from schemas.fields import (
     Revision,
     Source,
     Text,
+    VisitOrigin,
     Visits,
 )
 from schemas.money import EXPONENTS
@@ -228,11 +229,17 @@ class SharePostedData(Data, gc=False, frozen=True, kw_only=True):
 
 
 class ShareVisitedData(Data, gc=False, frozen=True, kw_only=True):
-    """Visits of a link, cumulative for each counter: the greatest counts."""
+    """Visits of a link from one origin, cumulative for each counter: the greatest of each number counts.
+
+    `bots` and `prefetches` are requests that are no visits: of programs, and of browsers and servers that look ahead.
+    """
 
     share_token: Identifier
     counter_id: Identifier
     visits: Visits
+    bots: Visits = 0
+    prefetches: Visits = 0
+    origin: VisitOrigin = "unknown"
 
 
 class Event(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):

@@ -70,6 +70,26 @@ AnyCircle = Literal["friends", "friends_of_friends", "public", "unattributed"]
 
 CIRCLES: Final[tuple[AnyCircle, ...]] = ("friends", "friends_of_friends", "public", "unattributed")
 
+VisitOrigin = Literal[
+    "direct",
+    "email",
+    "facebook",
+    "instagram",
+    "linkedin",
+    "mastodon",
+    "reddit",
+    "search",
+    "snapchat",
+    "telegram",
+    "tiktok",
+    "whatsapp",
+    "x",
+    "youtube",
+    "other",
+    "unknown",
+]
+"""Where a visit came from, as far as all may know: `direct` without a word of it, `unknown` where nobody looked."""
+
 FundingModel = Literal["all_or_nothing", "keep_it_all"]
 GoalBasis = Literal["pledged", "collected"]
 RefundStatus = Literal["pending", "succeeded", "failed", "canceled"]

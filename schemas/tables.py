@@ -140,6 +140,18 @@ shares: Final = Table(
     Index(None, "campaign_id", "parent_token"),
 )
 
+share_visits: Final = Table(
+    "share_visits",
+    metadata,
+    Column("campaign_id", String(255), primary_key=True),
+    # Also of a link that was not posted, or not yet.
+    Column("share_token", String(255), primary_key=True),
+    Column("origin", String(16), primary_key=True),
+    Column("visits", BigInteger, nullable=False),
+    Column("bots", BigInteger, nullable=False),
+    Column("prefetches", BigInteger, nullable=False),
+)
+
 ledger_entries: Final = Table(
     "ledger_entries",
     metadata,

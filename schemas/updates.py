@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.events import StretchGoal
-from schemas.fields import AnyCircle, Circle, FundingModel, GoalBasis, Instant
+from schemas.fields import AnyCircle, Circle, FundingModel, GoalBasis, Instant, VisitOrigin
 
 RECORD_BYTES_MAX: Final = 512 * 1024
 """Largest record on `cercles.campaign-updates`, in bytes; a larger update is cut between entries."""
@@ -151,6 +151,16 @@ class Share(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     circle: Circle | None = None
 
 
+class ShareVisits(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+    """All visits of a link from one origin, and apart from them what only looked like some."""
+
+    share_token: str
+    origin: VisitOrigin
+    visits: int = 0
+    bots: int = 0
+    prefetches: int = 0
+
+
 class Milestone(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is said once.
 
@@ -180,7 +190,8 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     """Everything that one batch changed in one campaign, or one part of it.
 
     `totals` and `milestones` are as of the part's last entry; `complete` is false for every part but the last. `days`
-    has the totals of the days that changed, `pledges` and `shares` those that changed, `terms` the terms if those have.
+    has the totals of the days that changed, `pledges`, `shares` and `visits` those that changed, `terms` the terms if
+    those have.
     """
 
     campaign_id: str
@@ -195,6 +206,7 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     days: list[DayTotals] = []
     milestones: list[Milestone] = []
     shares: list[Share] = []
+    visits: list[ShareVisits] = []
     terms: Terms | None = None
 
 

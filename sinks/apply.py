@@ -143,6 +143,7 @@ def _write(connection: Connection, plan: Plan) -> None:
     upsert(connection, tables.circle_totals, plan.circle_totals())
     upsert(connection, tables.pledges, plan.pledges())
     upsert(connection, tables.shares, plan.shares())
+    upsert(connection, tables.share_visits, plan.visits())
     append(connection, tables.ledger_entries, plan.entries)
     append(connection, tables.milestones, plan.milestones)
     marks = plan.marks()

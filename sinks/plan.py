@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.updates import BEFORE_EVERYTHING, Entry, Milestone, Pledge, Position, Share, Update
+from schemas.updates import BEFORE_EVERYTHING, Entry, Milestone, Pledge, Position, Share, ShareVisits, Update
 from sinks import rows
 from sinks.bulk import Values
 
@@ -73,8 +73,8 @@ class _Campaign:
 class Plan:
     """What to write for updates, those of one partition in its order.
 
-    Of rows that are replaced (terms, totals, circles, pledges, shares) only the last of each key is written; entries
-    and milestones are all written, since each stands above the position that its campaign had.
+    Of rows that are replaced (terms, totals, circles, pledges, shares, visits) only the last of each key is written;
+    entries and milestones are all written, since each stands above the position that its campaign had.
     """
 
     def __init__(self, standings: Mapping[str, Standing]) -> None:
@@ -82,6 +82,7 @@ class Plan:
         self._campaigns: dict[str, _Campaign] = {}
         self._pledges: dict[tuple[str, str], Pledge] = {}
         self._shares: dict[tuple[str, str], Share] = {}
+        self._visits: dict[tuple[str, str, str], ShareVisits] = {}
         self._gap_updates: dict[str, Update] = {}
         self.entries: list[Values] = []
         self.milestones: list[Values] = []
@@ -118,6 +119,8 @@ class Plan:
             self._pledges[update.campaign_id, pledge.pledge_id] = pledge
         for share in update.shares:
             self._shares[update.campaign_id, share.share_token] = share
+        for visits in update.visits:
+            self._visits[update.campaign_id, visits.share_token, visits.origin] = visits
         campaign.take(update, entries)
 
     def _skip(self, campaign: _Campaign, update: Update, kind: GapKind) -> None:
@@ -167,6 +170,10 @@ class Plan:
     def shares(self) -> list[Values]:
         """Return the rows of `shares` to put in place."""
         return [rows.share(campaign_id, share) for (campaign_id, _), share in self._shares.items()]
+
+    def visits(self) -> list[Values]:
+        """Return the rows of `share_visits` to put in place."""
+        return [rows.visits(campaign_id, visits) for (campaign_id, *_), visits in self._visits.items()]
 
     def marks(self) -> list[tuple[str, int]]:
         """Return the campaigns, with the gap's offset, whose row stands and is to be marked without other changes."""

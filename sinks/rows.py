@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.fields import CIRCLES
-from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Share, Update
+from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Share, ShareVisits, Update
 from sinks.bulk import Values
 
 
@@ -119,6 +119,11 @@ def share(campaign_id: str, row: Share) -> Values:
         row.posted_at,
         row.day,
     )
+
+
+def visits(campaign_id: str, row: ShareVisits) -> Values:
+    """Return the row of `share_visits`."""
+    return (campaign_id, row.share_token, row.origin, row.visits, row.bots, row.prefetches)
 
 
 def entry(update: Update, line: Entry) -> Values:

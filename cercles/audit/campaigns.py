@@ -1,4 +1,4 @@
-"""Holds campaigns' totals, circles, days, pledges, shares and terms against rows that stand at the same position."""
+"""Holds campaigns' totals, circles, days, pledges, shares, visits and terms against rows of the same position."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,10 +15,11 @@ from cercles.audit.comparison import (
     share_columns,
     terms_columns,
     totals_columns,
+    visit_columns,
 )
 from cercles.audit.lines import Sums
 from cercles.audit.report import Difference, Findings, Kind
-from schemas.tables import campaigns, circle_totals, pledges, shares
+from schemas.tables import campaigns, circle_totals, pledges, share_visits, shares
 from schemas.updates import Position
 from stream_processors.ledger.batch import FOLD_VERSION
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -57,6 +58,7 @@ class CampaignsAudit:
             self._compare_days(same)
             self._compare_pledges(same)
             self._compare_shares(same)
+            self._compare_visits(same)
 
     def _stands_at_its_rows(self, campaign_id: str) -> bool:
         """Whether fold and rows stand at one position, so that every column must be equal; else say why not."""
@@ -154,6 +156,15 @@ class CampaignsAudit:
         }
         found = stored.of_campaigns(self._connection, shares, list(same))
         self._compare_rows(wanted, found, lambda row: f"share {row['share_token']}")
+
+    def _compare_visits(self, same: Mapping[str, Campaign]) -> None:
+        wanted = {
+            (one, f"visits of {token} from {origin}"): columns
+            for one, campaign in same.items()
+            for (token, origin), columns in visit_columns(campaign).items()
+        }
+        found = stored.of_campaigns(self._connection, share_visits, list(same))
+        self._compare_rows(wanted, found, lambda row: f"visits of {row['share_token']} from {row['origin']}")
 
     def _compare_rows(self, wanted: dict[tuple[str, str], Columns], found: Iterable[stored.Row], name: Any) -> None:
         for row in found:

@@ -54,6 +54,11 @@ def share_columns(campaign: Campaign) -> dict[str, Columns]:
     return {one.share_token: msgspec.structs.asdict(one) for one in campaign.posted_shares()}
 
 
+def visit_columns(campaign: Campaign) -> dict[tuple[str, str], Columns]:
+    """Return the rows of `share_visits` by token and origin."""
+    return {(one.share_token, one.origin): msgspec.structs.asdict(one) for one in campaign.visits()}
+
+
 def day_columns(campaign: Campaign) -> dict[Any, Columns]:
     """Return the rows of `day_totals` that are not zero, by day."""
     return {one.day: msgspec.structs.asdict(one) for one in campaign.days() if one.pledged_minor or one.collected_minor}

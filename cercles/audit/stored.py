@@ -15,6 +15,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    share_visits,
     shares,
     sink_positions,
 )
@@ -26,7 +27,15 @@ CAMPAIGNS_READ_MAX: Final = 500
 PLEDGES_READ_MAX: Final = 5_000
 """Pledges that are in memory at a time."""
 
-_OWNED: Final[tuple[Table, ...]] = (campaigns, circle_totals, pledges, shares, ledger_entries, milestones)
+_OWNED: Final[tuple[Table, ...]] = (
+    campaigns,
+    circle_totals,
+    pledges,
+    shares,
+    share_visits,
+    ledger_entries,
+    milestones,
+)
 
 
 Row = dict[str, Any]

@@ -28,6 +28,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    share_visits,
     shares,
     sink_positions,
 )
@@ -48,6 +49,7 @@ _ROWS: Final[tuple[Table, ...]] = (
     circle_totals,
     pledges,
     shares,
+    share_visits,
     ledger_entries,
     milestones,
 )

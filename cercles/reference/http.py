@@ -56,7 +56,11 @@ def gateway() -> ASGIApp:
     metrics = GatewayMetrics(CollectorRegistry())
     unused = "-" * KEY_LENGTH_MIN
     settings = GatewaySettings.model_validate(
-        {"admin_key": unused, "pseudonym": PseudonymSettings.model_validate({"key": unused})}
+        {
+            "admin_key": unused,
+            "campaign_pages": "https://cercles.example/campaigns",
+            "pseudonym": PseudonymSettings.model_validate({"key": unused}),
+        }
     )
     bounds = PublishingBounds(seconds_max=1, events_max=1, bytes_max=1)
     return make_app(settings, Publisher(KafkaConnection(), (), metrics.publisher, bounds), metrics)

@@ -21,6 +21,7 @@ from producers.gateway.openapi import ADMIN, AmendOperation, LaunchOperation, Sh
 from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem, invalid
 from producers.gateway.sealing import seal
+from producers.gateway.share_links import ShareLink, ShareLinks
 from schemas.events import (
     CampaignAmended,
     CampaignAmendedData,
@@ -47,9 +48,10 @@ D = TypeVar("D", bound=Data)
 class AdminDoor:
     """Reads what comes with the admin key."""
 
-    def __init__(self, key: SecretStr, premises: Premises) -> None:
+    def __init__(self, key: SecretStr, premises: Premises, links: ShareLinks | None) -> None:
         self._authorization = b"bearer " + key.get_secret_value().encode()
         self._premises = premises
+        self._links = links
 
     def handlers(self) -> list[HTTPRouteHandler]:
         """Make the doors `PUT /v1/campaigns/{id}`, and `POST` to its `amendments` and to its `shares`."""
@@ -114,7 +116,9 @@ class AdminDoor:
             event = SharePosted(
                 specversion="1.0", id=f"share:{token}", source=SOURCE, time=self._premises.now(), data=data
             )
-            return Response(ShareReceipt(token, await self._accept(event)), status_code=HTTPStatus.ACCEPTED)
+            accepted = await self._accept(event)
+            path = None if self._links is None else self._links.path(ShareLink(campaign_id, token))
+            return Response(ShareReceipt(token, path, accepted), status_code=HTTPStatus.ACCEPTED)
 
         return mint_share
 

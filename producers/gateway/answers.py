@@ -17,9 +17,13 @@ class Receipt(Struct, frozen=True):
 
 
 class ShareReceipt(Struct, frozen=True):
-    """The token of a new share link, and the event that announced it."""
+    """The token of a new share link, and the event that announced it.
+
+    `path` is what to give to others, behind the gateway's public address; null where links lead to no page.
+    """
 
     share_token: str
+    path: str | None
     accepted: list[Accepted]
 
 

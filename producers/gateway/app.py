@@ -12,10 +12,13 @@ from producers.gateway.openapi import document_door
 from producers.gateway.posting import Posting
 from producers.gateway.premises import Premises
 from producers.gateway.problems import Problem, ProblemAnswers
+from producers.gateway.share_links import ShareLinks
 from producers.gateway.source_door import SourceDoor
 from producers.gateway.source_signatures import SourceSignatures
 from producers.gateway.stripe_door import StripeDoor
 from producers.gateway.stripe_signatures import StripeSignatures
+from producers.gateway.visit_counts import VisitCounts
+from producers.gateway.visit_door import VisitDoor
 from producers.gateway.watch import Watch
 from producers.metrics import GatewayMetrics
 from producers.pseudonyms import Pseudonyms
@@ -23,14 +26,21 @@ from producers.publishing import Publishing
 from producers.settings import GatewaySettings
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)
 
 
 def make_app(
-    settings: GatewaySettings, publishing: Publishing, metrics: GatewayMetrics, now: Callable[[], datetime] = _now
+    settings: GatewaySettings,
+    publishing: Publishing,
+    metrics: GatewayMetrics,
+    now: Callable[[], datetime] = now,
+    visits: VisitCounts | None = None,
 ) -> ASGIApp:
-    """Return the application. It opens nothing; `publishing` is what writes to the log, `now` the clock."""
+    """Return the application. It opens nothing; `publishing` is what writes to the log, `now` the clock.
+
+    `visits` is where visits are counted, for who tells them to the log.
+    """
     premises = Premises(
         posting=Posting(publishing, metrics),
         pseudonyms=Pseudonyms(settings.pseudonym.key),
@@ -38,11 +48,15 @@ def make_app(
         now=now,
         body_seconds=settings.body_seconds,
     )
+    links = ShareLinks(settings.pseudonym.key)
+    pages = None if settings.campaign_pages is None else str(settings.campaign_pages).rstrip("/")
     doors = [
         SourceDoor(SourceSignatures(settings.sources), premises).handler(),
         StripeDoor(StripeSignatures(settings.stripe_accounts, now), premises).handler(),
-        *AdminDoor(settings.admin_key, premises).handlers(),
+        *AdminDoor(settings.admin_key, premises, None if pages is None else links).handlers(),
     ]
+    if pages is not None:
+        doors += VisitDoor(pages, links, visits or VisitCounts(metrics)).handlers()
     answers = ProblemAnswers(metrics)
     app = Litestar(
         route_handlers=[*doors, document_door(doors)],

@@ -7,8 +7,10 @@ import threading
 import structlog
 from prometheus_client import CollectorRegistry
 
-from producers.gateway.app import make_app
+from producers.gateway.app import make_app, now
+from producers.gateway.posting import Posting
 from producers.gateway.server import BACKLOG, Server
+from producers.gateway.visit_counts import VisitCounts, VisitTelling
 from producers.metrics import GatewayMetrics
 from producers.publishing import Publisher, PublishingBounds
 from producers.settings import GatewaySettings
@@ -40,6 +42,7 @@ class GatewayProcess:
                 bytes_max=settings.in_flight_bytes_max,
             ),
         )
+        self._visits = VisitCounts(self._metrics)
         self._server: Server | None = None
 
     def bind(self) -> tuple[str, int]:
@@ -64,7 +67,7 @@ class GatewayProcess:
         if self._socket is None:
             raise RuntimeError("bind() left no socket")
         self._server = Server(
-            make_app(self._settings, self._publisher, self._metrics),
+            make_app(self._settings, self._publisher, self._metrics, visits=self._visits),
             self._settings.requests_max,
             stop,
             each_tick=lambda: self.headway.note(self._publisher.under_way()),
@@ -76,5 +79,11 @@ class GatewayProcess:
             self._socket.close()
 
     async def _serve(self, server: Server, listening: socket.socket) -> None:
+        telling = VisitTelling(self._visits, Posting(self._publisher, self._metrics), now)
         async with self._publisher:
-            await server.serve(sockets=[listening])
+            running = asyncio.create_task(telling.run())
+            try:
+                await server.serve(sockets=[listening])
+            finally:
+                telling.stop()
+                await running

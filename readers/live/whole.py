@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, bindparam, ca
 
 from readers import answers
 from readers.queries import CampaignUnknownError, amounts, milestone, read_campaign
+from readers.shares import read_circles_shared
 from schemas.fields import CIRCLES, AnyCircle
 from schemas.money import format_amount
 from schemas.tables import campaign_totals, ledger_entries, milestones
@@ -37,6 +38,7 @@ class WholeCampaign(answers.Campaign, frozen=True, kw_only=True):
     last_change_at: Annotated[
         datetime | None, Meta(description="When the last event that the ledger has an entry of happened")
     ]
+    shared: list[answers.CircleShared]
     days: list[WholeDay]
     milestones: Annotated[list[answers.Milestone], Meta(description=f"The last ones, at most {MILESTONES_MAX}")]
     milestones_before: Annotated[int, Meta(description="How many there are before those")]
@@ -87,6 +89,7 @@ def read_whole(connection: Connection, campaign_id: str) -> WholeCampaign:
     return WholeCampaign(
         **msgspec.structs.asdict(campaign),
         last_change_at=connection.execute(_LAST_CHANGE, which).scalar_one_or_none(),
+        shared=read_circles_shared(connection, campaign_id, currency),
         days=[
             _day(day, list(parts), currency)
             for day, parts in groupby(connection.execute(_DAYS, which), key=lambda row: row.day)

@@ -49,6 +49,12 @@ class Language:
         """Return a whole number."""
         return self._spaced(format_decimal(number, format="#,##0", locale=self.locale))
 
+    def decimal(self, text: str | None) -> str:
+        """Return a number of two decimals, such as `4.25`; a dash where there is none."""
+        if text is None:
+            return "\N{EN DASH}"
+        return self._spaced(format_decimal(Decimal(text), format="#,##0.00", locale=self.locale))
+
     def percent(self, percent: int) -> str:
         """Return a percentage: 115 is `115 %`."""
         return f"{self.number(percent)}{_SPACE}%"

@@ -26,6 +26,8 @@ class CircleRow:
     collected: str
     backers: str
     part: str
+    visits: str
+    conversion: str
     pledged_bar: float
     collected_bar: float
 
@@ -85,6 +87,7 @@ class Scene:
     stretch: tuple[StretchRow, ...]
     circles: tuple[CircleRow, ...]
     backers_shared: bool
+    visited: bool
     chart: DaysChart | None
     chart_described: str
     days: tuple[DayRow, ...]
@@ -128,6 +131,7 @@ def scene(campaign: WholeCampaign, language: Language, now: datetime) -> Scene:
         stretch=tuple(_stretch(one, total_minor, currency, language) for one in campaign.terms.stretch_goals),
         circles=_circles(campaign, language),
         backers_shared=sum(circle.backers for circle in campaign.circles) > totals.backers,
+        visited=any(circle.visits for circle in campaign.shared),
         chart=chart,
         chart_described=""
         if chart is None
@@ -204,6 +208,7 @@ def _stretch(goal: StretchGoal, total_minor: int, currency: str, language: Langu
 def _circles(campaign: WholeCampaign, language: Language) -> tuple[CircleRow, ...]:
     totals, currency = campaign.totals, campaign.totals.currency
     longest_minor = max(1, *(circle.pledged_minor for circle in campaign.circles))
+    shared = {one.circle: one for one in campaign.shared}
 
     def row(circle: Circle) -> CircleRow:
         part = round(100 * circle.pledged_minor / totals.pledged_minor) if totals.pledged_minor else 0
@@ -214,6 +219,8 @@ def _circles(campaign: WholeCampaign, language: Language) -> tuple[CircleRow, ..
             collected=language.money(circle.collected_minor, currency),
             backers=language.number(circle.backers),
             part=language.percent(part),
+            visits=language.number(shared[circle.circle].visits),
+            conversion=language.decimal(shared[circle.circle].conversion),
             pledged_bar=100 * max(circle.pledged_minor, 0) / longest_minor,
             collected_bar=100 * max(circle.collected_minor, 0) / longest_minor,
         )

@@ -64,6 +64,9 @@ class Words:
     circles: dict[AnyCircle, str]
     part: str
     shared_backers: str
+    visits: str
+    conversion: str
+    conversion_note: str
 
     days_title: str
     days_lead: str
@@ -152,6 +155,9 @@ EN: Final = Words(
     },
     part="Part",
     shared_backers="A backer in two circles counts in each of them.",
+    visits="Visits",
+    conversion="Per 100 visits",
+    conversion_note="Pledges for 100 visits to share links, by people: programs and pages fetched ahead are left out.",
     days_title="Day by day",
     days_lead="What was pledged on each day, by circle.",
     days_lead_collected="What was collected of each day's pledges, by circle.",
@@ -236,6 +242,9 @@ FR: Final = Words(
     },
     part="Part",
     shared_backers="Un contributeur présent dans deux cercles compte dans chacun.",
+    visits="Visites",
+    conversion="Pour 100 visites",
+    conversion_note="Promesses pour 100 visites des liens partagés : sans les robots ni les pages chargées d’avance.",
     days_title="Jour par jour",
     days_lead="Ce qui a été promis chaque jour, par cercle.",
     days_lead_collected="Ce qui a été encaissé des promesses de chaque jour, par cercle.",

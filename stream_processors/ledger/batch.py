@@ -107,6 +107,7 @@ class _Story(Changes):
             days=[campaign.day(day) for day in self.days],
             milestones=self.milestones,
             shares=[campaign.share(token) for token in self.share_tokens],
+            visits=[campaign.share_visits(token, origin) for token, origin in self.visited],
             terms=campaign.terms() if self.terms_changed else None,
         )
 

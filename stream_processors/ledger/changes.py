@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 
 from schemas.events import TYPE_NAMES, Event
-from schemas.fields import CIRCLES, Circle
+from schemas.fields import CIRCLES, Circle, VisitOrigin
 from schemas.updates import Entry, Milestone, MilestoneType, Position
 from stream_processors.ledger.state import Campaign, Pledge, Share
 
@@ -14,12 +14,14 @@ _ENTRY_BYTES: Final = 480
 _PLEDGE_BYTES: Final = 480
 _MILESTONE_BYTES: Final = 480
 _SHARE_BYTES: Final = 240
+_VISITS_BYTES: Final = 160
 _CHARACTER_BYTES: Final = 6
 _NEVER: Final = 1 << 62
 
 
 class Changes:
-    """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, days and terms.
+    """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, visits, days
+    and terms.
 
     Once all this may encode to more than `cut_bytes`, `cut` is called, at a moment when the campaign is consistent: its
     totals are the sums of what is taken down so far.
@@ -38,6 +40,7 @@ class Changes:
         "share_tokens",
         "size_bytes_max",
         "terms_changed",
+        "visited",
     )
 
     def __init__(self, campaign: Campaign, cut_bytes: int = _NEVER) -> None:
@@ -47,6 +50,7 @@ class Changes:
         self.pledges: dict[str, Pledge] = {}
         # Dictionaries as ordered sets: the order is the log's, not a hash's.
         self.share_tokens: dict[str, None] = {}
+        self.visited: dict[tuple[str, VisitOrigin], None] = {}
         self.days: dict[date, None] = {}
         self.terms_changed = False
         # An upper bound of what all this encodes to, the terms and the totals aside.
@@ -115,6 +119,11 @@ class Changes:
         texts = (share.token, share.network, share.parent_token)
         self.size_bytes_max += _SHARE_BYTES + _CHARACTER_BYTES * sum(len(text) for text in texts if text is not None)
 
+    def visits(self, share: Share, origin: VisitOrigin) -> None:
+        """Note that the link's visits from there are to be shown as they now stand; before the event's first entry."""
+        self.visited[share.token, origin] = None
+        self.size_bytes_max += _VISITS_BYTES + _CHARACTER_BYTES * len(share.token)
+
     def milestone(
         self,
         kind: MilestoneType,
@@ -164,6 +173,7 @@ class Changes:
         self.milestones = []
         self.pledges = {}
         self.share_tokens = {}
+        self.visited = {}
         self.days = {}
         self.terms_changed = False
         self.size_bytes_max = 0
@@ -186,6 +196,9 @@ class Unsaid(Changes):
 
     def share(self, share: Share) -> None:
         """Nobody is shown the link."""
+
+    def visits(self, share: Share, origin: VisitOrigin) -> None:
+        """Nobody is shown the visits."""
 
     def milestone(self, *_: object, **__: object) -> None:
         """Give the milestone its position."""

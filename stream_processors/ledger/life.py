@@ -115,10 +115,17 @@ def post_share(campaign: Campaign, data: SharePostedData, time: datetime, change
     return True
 
 
-def count_visits(campaign: Campaign, data: ShareVisitedData, _time: datetime, _changes: Changes) -> bool:
-    """Visits of a link: of each counter the greatest number counts."""
+def count_visits(campaign: Campaign, data: ShareVisitedData, _time: datetime, changes: Changes) -> bool:
+    """Visits of a link: of each counter and origin the greatest of each number counts."""
     share = campaign.find_share(data.share_token)
-    if share.visits.get(data.counter_id, -1) >= data.visits:
+    counter = (data.counter_id, data.origin)
+    counts = (data.visits, data.bots, data.prefetches)
+    known = share.visits.get(counter)
+    if known is not None:
+        visits, bots, prefetches = map(max, known, counts)
+        counts = (visits, bots, prefetches)
+    if counts == known:
         return False
-    share.visits[data.counter_id] = data.visits
+    share.visits[counter] = counts
+    changes.visits(share, data.origin)
     return True

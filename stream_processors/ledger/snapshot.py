@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
-from schemas.fields import DisputeStatus, RefundStatus
+from schemas.fields import DisputeStatus, RefundStatus, VisitOrigin
 from schemas.updates import CampaignStatus, Position, UnattributedReason
 from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund, Share, Standing
 
@@ -25,7 +25,7 @@ class _Share(Struct, array_like=True):
     standing: Standing
     children: list[str]
     waiting: list[str]
-    visits: dict[str, int]
+    visits: list[tuple[str, VisitOrigin, int, int, int]]
 
 
 class _Snapshot(Struct, array_like=True):
@@ -174,7 +174,7 @@ def _save_shares(campaign: Campaign) -> list[_Share]:
             standing=share.standing,
             children=[child.token for child in share.children],
             waiting=list(share.waiting),
-            visits=share.visits,
+            visits=[(*counter, *counts) for counter, counts in share.visits.items()],
         )
         for share in campaign.shares.values()
     ]
@@ -192,4 +192,6 @@ def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
         share.standing = one.standing
         share.children = [campaign.shares[token] for token in one.children]
         share.waiting = {pledge_id: campaign.pledges[pledge_id] for pledge_id in one.waiting}
-        share.visits = one.visits
+        share.visits = {
+            (counter, origin): (visits, bots, prefetches) for counter, origin, visits, bots, prefetches in one.visits
+        }

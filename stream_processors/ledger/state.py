@@ -11,12 +11,13 @@ from typing import Final, get_args
 from msgspec import Struct
 
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
-from schemas.fields import CIRCLES, Circle, DisputeStatus, RefundStatus
+from schemas.fields import CIRCLES, Circle, DisputeStatus, RefundStatus, VisitOrigin
 from schemas.updates import (
     BEFORE_EVERYTHING,
     CampaignStatus,
     CircleTotals,
     DayTotals,
+    ShareVisits,
     Terms,
     Totals,
     UnattributedReason,
@@ -31,6 +32,12 @@ CIRCLE_NAMES: Final[tuple[Circle, ...]] = get_args(Circle)
 
 PUBLIC: Final = CIRCLES.index("public")
 UNATTRIBUTED: Final = CIRCLES.index("unattributed")
+
+Counter = tuple[str, VisitOrigin]
+"""Who counts visits, and where those came from."""
+
+Counts = tuple[int, int, int]
+"""Visits, bots and prefetches."""
 
 Standing = int | UnattributedReason
 """Where a share stands: the number of its circle in `CIRCLES`, or the reason why it has none."""
@@ -118,7 +125,7 @@ class Share:
         self.circle: int | None = None
         self.standing: Standing = "unknown_token"
         self.children: list[Share] = []
-        self.visits: dict[str, int] = {}
+        self.visits: dict[Counter, Counts] = {}
         self.waiting: dict[str, Pledge] = {}
 
     def followers(self) -> list[Pledge]:
@@ -389,6 +396,17 @@ class Campaign:
             posted_at=share.posted_at,
             day=self.local_days.day_of(share.posted_at),
         )
+
+    def visits(self) -> list[ShareVisits]:
+        """Return the visits of every link and origin that any counter has told of."""
+        origins = {(share.token, origin): None for share in self.shares.values() for _, origin in share.visits}
+        return [self.share_visits(token, origin) for token, origin in origins]
+
+    def share_visits(self, token: str, origin: VisitOrigin) -> ShareVisits:
+        """Return the visits of a link from that origin: the sums over its counters."""
+        counted = [counts for (_, other), counts in self.shares[token].visits.items() if other == origin]
+        visits, bots, prefetches = (sum(numbers) for numbers in zip(*counted, strict=True))
+        return ShareVisits(share_token=token, origin=origin, visits=visits, bots=bots, prefetches=prefetches)
 
     def terms(self) -> Terms:
         """Return the terms as they now stand."""

@@ -22,6 +22,7 @@ STRIPE_SECRET_BEFORE = "whsec_stripe-previous-secret-0"
 ADMIN_KEY = "admin-key-of-the-tests"
 PSEUDONYM_KEY = "pseudonym-key-of-the-tests"
 CAMPAIGN = "les-anges-anonymes"
+PAGES = "https://cercles.example/campaigns"
 EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
@@ -31,6 +32,7 @@ def settings(**changes: Any) -> GatewaySettings:
     given: dict[str, Any] = {
         "port": 0,
         "admin_key": ADMIN_KEY,
+        "campaign_pages": PAGES,
         "sources": {SOURCE: SourceSecrets.model_validate({"current": SOURCE_SECRET, "previous": SOURCE_SECRET_BEFORE})},
         "stripe_accounts": {
             ACCOUNT: StripeSecrets.model_validate({"current": STRIPE_SECRET, "previous": STRIPE_SECRET_BEFORE})

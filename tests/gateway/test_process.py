@@ -56,6 +56,24 @@ def test_events_go_through_to_the_broker(topics: str) -> None:
     assert published == 20
 
 
+def test_visits_are_told_before_it_ends(topics: str) -> None:
+    """What was counted since the last turn goes to the broker with the stop."""
+    process = GatewayProcess(knocking.settings(kafka=KafkaConnection(bootstrap_servers=topics)))
+    with running(process) as client:
+        wait_until(lambda: process.not_ready() is None)
+        minted = client.post(
+            f"/v1/campaigns/{knocking.CAMPAIGN}/shares",
+            json={"sharer_id": "sharer-1", "network": "mail"},
+            headers=knocking.admin_headers(),
+        )
+        for _ in range(3):
+            assert client.get(minted.raise_for_status().json()["path"]).status_code == 302
+    published = process.registry.get_sample_value(
+        "cercles_published_events_total", {"topic": "cercles.campaign-events"}
+    )
+    assert published == 2, "the link, and its visits in one event"
+
+
 def test_without_a_broker_it_serves_and_says_why_it_is_not_ready() -> None:
     """Starting before its broker, the gateway answers 503 and comes up by itself later."""
     process = GatewayProcess(knocking.settings(kafka=KafkaConnection(bootstrap_servers="127.0.0.1:9")))

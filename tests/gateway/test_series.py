@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from producers.gateway.app import make_app
+from producers.gateway.share_links import ShareLink, ShareLinks
 from producers.metrics import GatewayMetrics
 from tests.asgi import Answer, ask
 from tests.gateway import knocking
@@ -82,6 +83,13 @@ async def _amend(app: Any, name: str) -> Answer:
     return await ask(app, "POST", f"/v1/campaigns/{name}/amendments", headers=headers, content=body)
 
 
+async def _visit(app: Any, name: str) -> Answer:
+    """Follow a link of ours, from a place and by a program that nobody has heard of."""
+    path = ShareLinks(knocking.settings().pseudonym.key).path(ShareLink(name, name))
+    headers = {"user-agent": name, "referer": f"https://{name}.example/"}
+    return await ask(app, "GET", path, headers=headers)
+
+
 async def _failed(app: Any, name: str) -> Answer:
     """Say that an attempt failed, for a reason that nobody has heard of."""
     data = {"campaign_id": name, "pledge_id": name, "attempt_id": name, "reason": name}
@@ -113,6 +121,7 @@ KNOCKS: dict[Knock, int] = {
     _share: 202,
     _launch: 202,
     _amend: 202,
+    _visit: 302,
     _failed: 202,
     _path: 404,
     _method: 405,

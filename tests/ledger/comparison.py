@@ -24,6 +24,7 @@ def view(campaign: Campaign) -> dict[str, Any]:
         "terms": campaign.terms(),
         "pledges": {pledge_id: campaign.pledge(pledge_id) for pledge_id in sorted(campaign.pledges)},
         "shares": {share.share_token: share for share in campaign.posted_shares()},
+        "visits": {f"{one.share_token} from {one.origin}": one for one in campaign.visits()},
     }
 
 
@@ -38,6 +39,7 @@ def naive_view(campaign: NaiveCampaign) -> dict[str, Any]:
         "terms": campaign.terms(),
         "pledges": {pledge.pledge_id: pledge for pledge in campaign.pledges()},
         "shares": {share.share_token: share for share in campaign.shares()},
+        "visits": {f"{one.share_token} from {one.origin}": one for one in campaign.visits()},
     }
 
 

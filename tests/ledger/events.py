@@ -222,8 +222,10 @@ def visit(
     at: datetime = NOON,
     campaign: str = CAMPAIGN,
     source: str = SOURCE,
+    **more: Any,
 ) -> ShareVisited:
-    data = ShareVisitedData(campaign_id=campaign, share_token=token, counter_id=counter, visits=visits)
+    """`more`: bots, prefetches, origin."""
+    data = ShareVisitedData(campaign_id=campaign, share_token=token, counter_id=counter, visits=visits, **more)
     return ShareVisited(data=data, **_envelope(f"visited-{token}-{visits}", at, source))
 
 

@@ -22,14 +22,16 @@ from schemas.events import (
     PledgeRefunded,
     SharePosted,
     SharePostedData,
+    ShareVisited,
 )
-from schemas.fields import CIRCLES, AnyCircle
+from schemas.fields import CIRCLES, AnyCircle, VisitOrigin
 from schemas.updates import (
     CampaignStatus,
     CircleTotals,
     DayTotals,
     Pledge,
     Share,
+    ShareVisits,
     Terms,
     Totals,
     UnattributedReason,
@@ -258,6 +260,24 @@ class NaiveCampaign:
                 )
             )
         return shares
+
+    def visits(self) -> list[ShareVisits]:
+        """Return the visits of every link and origin: of each counter the greatest of each number."""
+        told = [one.event.data for one in self.log if isinstance(one.event, ShareVisited)]
+
+        def counted(token: str, origin: VisitOrigin, name: str) -> int:
+            here = [data for data in told if (data.share_token, data.origin) == (token, origin)]
+            counters = {data.counter_id for data in here}
+            return sum(max(getattr(data, name) for data in here if data.counter_id == one) for one in counters)
+
+        return [
+            ShareVisits(
+                share_token=token,
+                origin=origin,
+                **{name: counted(token, origin, name) for name in ("visits", "bots", "prefetches")},
+            )
+            for token, origin in {(data.share_token, data.origin) for data in told}
+        ]
 
     # The campaign's totals.
 

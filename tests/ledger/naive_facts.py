@@ -53,7 +53,8 @@ def _fact(event: LogEvent) -> tuple[Any, dict[str, Any]]:  # noqa: PLR0911 (one 
         case SharePosted(data=data):
             return ("share", data.share_token), {"earliness": CALENDAR[1] - event.time}
         case ShareVisited(data=data):
-            return ("visits", data.share_token, data.counter_id), {"visits": data.visits}
+            counter = (data.share_token, data.counter_id, data.origin)
+            return ("visits", *counter), {"visits": data.visits, "bots": data.bots, "prefetches": data.prefetches}
         case CampaignLaunched() | CampaignAmended() | CampaignClosed():
             return "campaign", {}
         case _:

@@ -182,6 +182,18 @@ def pledge_facts(draw: st.DrawFn, pledge: str, campaign: str = "c0") -> list[Log
     return [event for kind in kinds for event in draw(kind(pledge, campaign))]
 
 
+_counts = st.integers(0, 9)
+visits: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"token": st.sampled_from(TOKENS), "visits": _counts},
+    optional={
+        "counter": st.sampled_from(["site", "app"]),
+        "origin": st.sampled_from(["direct", "x"]),
+        "bots": _counts,
+        "prefetches": _counts,
+    },
+)
+
+
 @st.composite
 def shares(draw: st.DrawFn, campaign: str = "c0") -> list[LogEvent]:
     """Links in trees, some on a ring, some under a link that was never posted, some their backer's own."""
@@ -192,8 +204,7 @@ def shares(draw: st.DrawFn, campaign: str = "c0") -> list[LogEvent]:
         sharer = draw(st.sampled_from((*BACKERS, "owner", "owner")))
         told: dict[str, Any] = {"parent": parent, "circle": circle, "sharer": sharer, "campaign": campaign}
         events += [share(token, at=at, **told) for at in draw(st.lists(moments, min_size=1, max_size=2))]
-    visits = draw(st.lists(st.integers(1, 9), max_size=2))
-    return events + [visit(draw(st.sampled_from(TOKENS)), number, campaign=campaign) for number in visits]
+    return events + [visit(campaign=campaign, **one) for one in draw(st.lists(visits, max_size=3))]
 
 
 @st.composite

@@ -53,6 +53,7 @@ from tests.ledger.strategies import (
     moments,
     sightings,
     stretch_goals,
+    visits,
 )
 
 CAMPAIGNS: Final = ("c0", "c1")
@@ -200,9 +201,9 @@ class LedgerMachine(RuleBasedStateMachine):
         place = more.pop("place")
         self.hear(share(token, parent=parent, circle=None if parent else circle, sharer=sharer, **more, **place))
 
-    @rule(token=st.sampled_from(TOKENS), visits=st.integers(0, 9), place=places)
-    def visit(self, token: str, visits: int, place: Any) -> None:
-        self.hear(visit(token, visits, **place))
+    @rule(visited=visits, place=places)
+    def visit(self, visited: Any, place: Any) -> None:
+        self.hear(visit(**visited, **place))
 
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:

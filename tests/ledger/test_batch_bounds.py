@@ -34,6 +34,7 @@ def encoded_bytes(changes: Changes) -> int:
         [row_of(pledge) for pledge in changes.pledges.values()],
         [campaign.day(day) for day in changes.days],
         [campaign.share(token) for token in changes.share_tokens],
+        [campaign.share_visits(token, origin) for token, origin in changes.visited],
     ]
     return sum(len(msgspec.json.encode(part)) for part in parts)
 
@@ -60,6 +61,7 @@ def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledg
         renamed(authorize("q", 10**11), wide("all")),
         *(share(wide(f"t{each}"), network=wide("n"), parent=wide("t")) for each in range(pledges)),
         share("root", circle="friends_of_friends"),
+        *(visit(wide(f"t{each}"), 10**12, bots=10**12, prefetches=10**12) for each in range(pledges)),
     )
     assert len(changes.milestones) >= goals
     assert encoded_bytes(changes) <= changes.size_bytes_max

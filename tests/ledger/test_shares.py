@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from schemas.events import LogEvent, encode
-from schemas.updates import Entry, Share
+from schemas.updates import Entry, Share, ShareVisits
 from stream_processors.ledger import batch
 from stream_processors.ledger.snapshot import save
 from stream_processors.ledger.state import PartitionState
@@ -87,9 +87,31 @@ def test_a_link_stands_in_the_part_of_its_events_first_entry(monkeypatch: pytest
     assert all(update.entries for update in parts)
 
 
+def test_visits_are_shown_by_link_and_origin() -> None:
+    """The sums over the counters; only those that changed, also of links that are not posted."""
+    state = PartitionState()
+    fold(state, launch(), share("t"), visit("t", 5, origin="x"), visit("t", 1, origin="direct"))
+    told = (visit("t", 3, origin="x", counter="app", bots=2), visit("t", 4, origin="x"), visit("u", 0, prefetches=1))
+    (update,) = updates_of(fold(state, *told))
+    assert update.visits == [
+        ShareVisits(share_token="t", origin="x", visits=8, bots=2),
+        ShareVisits(share_token="u", origin="unknown", prefetches=1),
+    ]
+    assert update.shares == []
+
+
+def test_of_each_number_the_greatest_counts() -> None:
+    """Told in whatever order: an older word with one greater number is an event, one without has no effect."""
+    log = Log(launch(), visit("t", 5, bots=1))
+    assert log.append(visit("t", 4, bots=1)).entries == []
+    assert len(log.append(visit("t", 4, bots=2, prefetches=7)).entries) == 1
+    assert log.append(visit("t", 5, bots=2, prefetches=7)).entries == []
+    assert log.campaign.visits() == [ShareVisits(share_token="t", origin="unknown", visits=5, bots=2, prefetches=7)]
+
+
 def test_a_silent_batch_shows_no_link() -> None:
-    """And comes to the same state."""
-    events: list[LogEvent] = [launch(), share("t"), share("t", at=NOON - HOUR)]
+    """Nor its visits; and comes to the same state."""
+    events: list[LogEvent] = [launch(), share("t"), share("t", at=NOON - HOUR), visit("t", 2, bots=1)]
     said, unsaid = PartitionState(), PartitionState()
     fold(said, *events)
     silent = batch_of(unsaid)

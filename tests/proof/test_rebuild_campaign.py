@@ -86,7 +86,7 @@ def test_wrong_rows_are_replaced(told: Stage, engine: Engine, migrated_url: str)
             connection.execute(
                 update(table).where(table.c.campaign_id == CAMPAIGN).values(pledged_minor=table.c.pledged_minor + 7)
             )
-        for table in (tables.milestones, tables.circle_totals, tables.shares, tables.campaigns):
+        for table in (tables.milestones, tables.circle_totals, tables.shares, tables.share_visits, tables.campaigns):
             connection.execute(delete(table).where(table.c.campaign_id == CAMPAIGN))
     # Its next update does not agree with the rows: a gap of the other kind.
     told.append(many_stories(8, 30, seed=5))

@@ -1,16 +1,18 @@
 """What links have brought: told by the real ledger and sink, counted by the reader."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from readers.page.words import EN, FR
 from readers.shares import GENERATION_MAX, LAG_DAYS_MAX, NETWORKS_MAX, ratio
 from schemas.events import LogEvent
 from stream_processors.ledger.state import PartitionState
 from tests.ledger.batches import fold
-from tests.ledger.events import CAMPAIGN, CLOSES, DAY, NOON, authorize, capture, launch, refund, share
+from tests.ledger.events import CAMPAIGN, CLOSES, DAY, NOON, authorize, capture, launch, refund, share, visit
 from tests.readers.film import Film
 from tests.readers.stored import Stored
 from tests.sinks.stories import FakePartition
@@ -53,6 +55,53 @@ def test_what_each_network_brought_in_each_circle(stored: Stored, api: httpx.Cli
     ]
     assert (answer["networks"][1]["pledged"], answer["networks"][1]["collected"]) == ("8.00", "3.00")
     assert answer["as_of"] == "3:9"
+
+
+def test_conversion_is_pledges_for_each_hundred_visits(stored: Stored, api: httpx.Client) -> None:
+    """By circle and network, and by generation; programs and pages fetched ahead stand apart."""
+    tell(
+        stored,
+        share("mail", network="email"),
+        share("chat", network="whatsapp", parent="mail"),
+        visit("mail", 40, origin="email", bots=7),
+        visit("mail", 2, origin="direct", prefetches=3),
+        visit("chat", 3, origin="whatsapp"),
+        visit("never-posted", 9),
+        capture("p", 500, share_token="mail"),
+        capture("q", 70, share_token="chat"),
+        capture("r", 30, share_token="chat"),
+    )
+    answer = api.get(PATH).raise_for_status().json()
+    names = ("circle", "network", "visits", "bots", "prefetches", "pledges", "conversion")
+    assert [tuple(line[name] for name in names) for line in answer["networks"]] == [
+        ("friends", "email", 42, 7, 3, 1, "2.38"),
+        ("friends_of_friends", "whatsapp", 3, 0, 0, 2, "66.67"),
+        ("unattributed", None, 9, 0, 0, 0, "0.00"),
+    ]
+    assert [(line["visits"], line["conversion"]) for line in answer["generations"]] == [(42, "2.38"), (3, "66.67")]
+    assert [(line["origin"], line["visits"], line["bots"], line["prefetches"]) for line in answer["origins"]] == [
+        ("direct", 2, 0, 3),
+        ("email", 40, 7, 0),
+        ("unknown", 9, 0, 0),
+        ("whatsapp", 3, 0, 0),
+    ]
+
+
+def test_the_page_shows_conversion_by_circle(stored: Stored, api: httpx.Client) -> None:
+    """Once anything was visited; without visits there is no such column, and a circle without any has a dash."""
+    tell(stored, share("t"), share("u", parent="t"), visit("t", 1200), capture("p", 5, share_token="t"))
+    page = api.get(f"/campaigns/{CAMPAIGN}", params={"lang": "fr"}).text
+    assert FR.conversion in page
+    friends, friends_of_friends = re.findall(r'<tr role="row" data-circle="friends.*?</tr>', page, re.DOTALL)
+    cells = re.findall(rf'data-name="(?:{FR.visits}|{FR.conversion})">(.*?)</td>', friends)
+    assert cells == ["1\N{NARROW NO-BREAK SPACE}200", "0,08"]
+    assert re.findall(rf'data-name="{FR.conversion}">(.*?)</td>', friends_of_friends) == ["\N{EN DASH}"]
+
+
+def test_without_a_visit_the_page_has_no_conversion(stored: Stored, api: httpx.Client) -> None:
+    """Bots alone are no visit."""
+    tell(stored, share("t"), visit("t", 0, bots=4), capture("p", 5, share_token="t"))
+    assert EN.conversion not in api.get(f"/campaigns/{CAMPAIGN}", params={"lang": "en"}).text
 
 
 def test_what_has_no_circle_is_counted_apart(stored: Stored, api: httpx.Client) -> None:

@@ -52,6 +52,7 @@ def test_every_table_of_the_design_is_there() -> None:
         "circle_totals",
         "pledges",
         "shares",
+        "share_visits",
         "ledger_entries",
         "milestones",
         "dead_letters",

@@ -256,7 +256,16 @@ def rows(engine: Engine, table: str) -> list[dict[str, Any]]:
 
 def everything(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     """Return all rows that tell of campaigns."""
-    names = ("campaigns", "campaign_totals", "circle_totals", "pledges", "shares", "ledger_entries", "milestones")
+    names = (
+        "campaigns",
+        "campaign_totals",
+        "circle_totals",
+        "pledges",
+        "shares",
+        "share_visits",
+        "ledger_entries",
+        "milestones",
+    )
     return {name: rows(engine, name) for name in names}
 
 

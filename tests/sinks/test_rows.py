@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Table
 
 from schemas import tables
 from schemas.events import StretchGoal
-from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Share, Terms, Totals, Update
+from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Share, ShareVisits, Terms, Totals, Update
 from sinks import rows
 from sinks.bulk import COPIED_ROWS_MIN, Values, append, upsert
 from tests.sinks.stories import rows as rows_in
@@ -77,6 +77,7 @@ SHARE: Final = Share(
     parent_token="the parent",
     circle="friends",
 )
+VISITS: Final = ShareVisits(share_token="the token", origin="whatsapp", visits=71, bots=72, prefetches=73)
 MILESTONE: Final = Milestone(
     type="cercles.goal.reached",
     offset=61,
@@ -149,6 +150,11 @@ ROWS: Final[list[tuple[Table, Values, dict[str, Any]]]] = [
         tables.shares,
         rows.share("the campaign", SHARE),
         {name: getattr(SHARE, name) for name in SHARE.__struct_fields__} | {"campaign_id": "the campaign"},
+    ),
+    (
+        tables.share_visits,
+        rows.visits("the campaign", VISITS),
+        {name: getattr(VISITS, name) for name in VISITS.__struct_fields__} | {"campaign_id": "the campaign"},
     ),
     (
         tables.ledger_entries,

@@ -1,0 +1,150 @@
+"""Visits, counted in memory and told to the log every ten seconds.
+
+A count is cumulative: it is told again, higher, and of what one counter tells of a link the greatest counts. So nothing
+is counted twice, whatever is repeated; what is lost with a gateway that is killed is ten seconds of visits. A counter's
+id is of one run of the gateway, and of one time between two makings of room.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from producers.gateway.posting import Posting
+from producers.gateway.problems import Problem
+from producers.gateway.share_links import ShareLink
+from producers.metrics import GatewayMetrics, VisitKind
+from schemas.events import ShareVisited, ShareVisitedData
+from schemas.fields import VisitOrigin
+
+SOURCE: Final = "admin"
+"""The gateway itself: every campaign takes its word on links."""
+
+TELL_SECONDS: Final = 10.0
+COUNTS_MAX: Final = 50_000
+"""Most links and origins that are counted at a time; beyond them a visit is led on, and counted as uncounted."""
+
+EVENTS_MAX: Final = 500
+"""Most events that are told at a time."""
+
+LAST_SECONDS_MAX: Final = 2.0
+"""Longest that a stopping gateway takes to tell what it has counted last."""
+
+COUNTER_BYTES: Final = 8
+
+log = structlog.get_logger(__name__)
+
+
+class _Count:
+    """What one link has got from one origin, by one counter, and how much of it is told."""
+
+    __slots__ = ("counter_id", "link", "numbers", "origin", "told")
+
+    def __init__(self, counter_id: str, link: ShareLink, origin: VisitOrigin) -> None:
+        self.counter_id = counter_id
+        self.link = link
+        self.origin: VisitOrigin = origin
+        self.numbers: dict[VisitKind, int] = {"visit": 0, "bot": 0, "prefetch": 0}
+        self.told: dict[VisitKind, int] = dict(self.numbers)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing has come since."""
+        return self.numbers == self.told
+
+
+class VisitCounts:
+    """The counts of this gateway. Only its event loop touches them."""
+
+    def __init__(self, metrics: GatewayMetrics, counts_max: int = COUNTS_MAX) -> None:
+        self._metrics = metrics
+        self._counts_max = counts_max
+        self._counts: dict[tuple[ShareLink, VisitOrigin], _Count] = {}
+        self._counter_id = _new_counter()
+        metrics.visit_counts.set_function(lambda: len(self._counts))
+
+    def add(self, link: ShareLink, origin: VisitOrigin, kind: VisitKind) -> None:
+        """Count one request."""
+        count = self._counts.get((link, origin))
+        if count is None:
+            if len(self._counts) >= self._counts_max:
+                self._metrics.visits_uncounted.inc()
+                return
+            count = self._counts[link, origin] = _Count(self._counter_id, link, origin)
+        count.numbers[kind] += 1
+        self._metrics.count_visit(kind)
+
+    def untold(self) -> list[_Count]:
+        """Return the counts that have grown since they were told."""
+        return [count for count in self._counts.values() if not count.is_told]
+
+    def make_room(self) -> None:
+        """Once half the room is taken, forget what is told; another counter goes on from nothing."""
+        if len(self._counts) * 2 >= self._counts_max:
+            self._counts = {key: count for key, count in self._counts.items() if not count.is_told}
+            self._counter_id = _new_counter()
+
+
+class VisitTelling:
+    """Tells the counts, until it is stopped, and then once more."""
+
+    def __init__(self, counts: VisitCounts, posting: Posting, now: Callable[[], datetime]) -> None:
+        self._counts = counts
+        self._posting = posting
+        self._now = now
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping.set()
+
+    async def run(self, tell_seconds: float = TELL_SECONDS) -> None:
+        """Tell what has grown, every so many seconds; while no broker is there it waits and grows."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(tell_seconds):
+                    await self._stopping.wait()
+            try:
+                async with asyncio.timeout(LAST_SECONDS_MAX if self._stopping.is_set() else None):
+                    await self.tell()
+            except Exception:  # payments must not end with it: the next turn tells the same again, and the log has it
+                log.exception("visits_not_told")
+
+    async def tell(self) -> None:
+        """Tell what has grown. What could not be told is told the next time."""
+        untold = self._counts.untold()
+        for start in range(0, len(untold), EVENTS_MAX):
+            some = untold[start : start + EVENTS_MAX]
+            numbers = [dict(count.numbers) for count in some]
+            try:
+                await self._posting.post(list(self._events(some)), SOURCE)
+            except Problem as problem:
+                log.warning("visits_wait", reason=problem.reason, links=len(some))
+                return
+            for count, told in zip(some, numbers, strict=True):
+                count.told = told
+        self._counts.make_room()
+
+    def _events(self, counts: Iterable[_Count]) -> Iterator[ShareVisited]:
+        now = self._now()
+        for count in counts:
+            numbers = count.numbers
+            data = ShareVisitedData(
+                campaign_id=count.link.campaign_id,
+                share_token=count.link.share_token,
+                counter_id=count.counter_id,
+                visits=numbers["visit"],
+                bots=numbers["bot"],
+                prefetches=numbers["prefetch"],
+                origin=count.origin,
+            )
+            name = f"visits:{count.counter_id}:{data.share_token}:{data.origin}:{sum(numbers.values())}"
+            yield ShareVisited(specversion="1.0", id=name, source=SOURCE, time=now, data=data)
+
+
+def _new_counter() -> str:
+    return f"gateway:{secrets.token_hex(COUNTER_BYTES)}"

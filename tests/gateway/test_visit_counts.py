@@ -1,0 +1,183 @@
+"""Visits are counted in memory and told cumulatively: nothing twice, and in bounded memory."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from producers.gateway.posting import Posting
+from producers.gateway.share_links import ShareLink
+from producers.gateway.visit_counts import EVENTS_MAX, VisitCounts, VisitTelling
+from producers.metrics import GatewayMetrics
+from producers.publication import BrokerAwayError
+from schemas.events import Decoding, ShareVisited, ShareVisitedData
+from schemas.strictness import first_fault
+from tests.conftest import wait_until
+from tests.gateway.fake_log import FakeLog
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+LINK, OTHER = ShareLink("film", "token-1"), ShareLink("film", "token-2")
+
+
+class Gateway:
+    """Counts and their telling, with a log in memory."""
+
+    def __init__(self, counts_max: int = 100) -> None:
+        self.registry, self.log = CollectorRegistry(), FakeLog()
+        metrics = GatewayMetrics(self.registry)
+        self.counts = VisitCounts(metrics, counts_max)
+        self.telling = VisitTelling(self.counts, Posting(self.log, metrics), lambda: NOW)
+
+    def told(self) -> list[ShareVisitedData]:
+        """Tell, and return what was written by that."""
+        before = len(self.log.records)
+        asyncio.run(self.telling.tell())
+        return self.told_so_far()[before:]
+
+    def told_so_far(self) -> list[ShareVisitedData]:
+        """Return everything that was written."""
+        events = [Decoding.log.decode(record.value) for record in self.log.records]
+        return [event.data for event in events if isinstance(event, ShareVisited)]
+
+    def counted(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0
+
+
+def numbers(data: ShareVisitedData) -> tuple[str, str, int, int, int]:
+    return data.share_token, data.origin, data.visits, data.bots, data.prefetches
+
+
+def test_counts_are_told_by_link_and_origin() -> None:
+    """People, programs and looks ahead apart; all by one counter, which no other gateway has."""
+    gateway = Gateway()
+    for kind in ("visit", "visit", "bot", "prefetch"):
+        gateway.counts.add(LINK, "x", kind)
+    gateway.counts.add(LINK, "direct", "visit")
+    gateway.counts.add(OTHER, "x", "bot")
+    told = gateway.told()
+    assert [numbers(one) for one in told] == [
+        ("token-1", "x", 2, 1, 1),
+        ("token-1", "direct", 1, 0, 0),
+        ("token-2", "x", 0, 1, 0),
+    ]
+    assert len({one.counter_id for one in told}) == 1
+    another = Gateway()
+    another.counts.add(LINK, "x", "visit")
+    assert another.told()[0].counter_id != told[0].counter_id
+    assert gateway.counted("cercles_gateway_visits_total", kind="visit") == 3
+
+
+def test_only_what_has_grown_is_told_again_and_whole() -> None:
+    """Cumulative: who misses a word loses nothing, who hears it twice counts it once."""
+    gateway = Gateway()
+    gateway.counts.add(LINK, "x", "visit")
+    gateway.counts.add(OTHER, "x", "visit")
+    first = gateway.told()
+    assert gateway.told() == []
+    gateway.counts.add(LINK, "x", "visit")
+    (second,) = gateway.told()
+    assert numbers(second) == ("token-1", "x", 2, 0, 0)
+    assert second.counter_id == first[0].counter_id
+
+
+def test_what_could_not_be_told_is_told_later() -> None:
+    """With what has come meanwhile."""
+    gateway = Gateway()
+    gateway.counts.add(LINK, "x", "visit")
+    gateway.log.away = True
+    assert gateway.told() == []
+    gateway.counts.add(LINK, "x", "visit")
+    gateway.log.away = False
+    assert [numbers(one) for one in gateway.told()] == [("token-1", "x", 2, 0, 0)]
+
+
+def test_a_visit_while_the_broker_is_asked_is_not_lost() -> None:
+    """It is told with the next turn."""
+    gateway = Gateway()
+
+    async def scene() -> None:
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.log.held.clear()
+        telling = asyncio.create_task(gateway.telling.tell())
+        await asyncio.sleep(0)
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.log.held.set()
+        await telling
+
+    asyncio.run(scene())
+    assert [numbers(one) for one in gateway.told()] == [("token-1", "x", 2, 0, 0)]
+
+
+def test_events_are_such_as_every_door_takes() -> None:
+    """In bounded numbers at a time, by the gateway itself."""
+    gateway = Gateway(counts_max=5_000)
+    for number in range(EVENTS_MAX + 1):
+        gateway.counts.add(ShareLink("film", f"token-{number}"), "x", "visit")
+    assert len(gateway.told()) == EVENTS_MAX + 1
+    event = Decoding.log.decode(gateway.log.records[0].value)
+    assert first_fault(event, NOW) is None
+    assert (event.source, gateway.log.records[0].key) == ("admin", b"film")
+    assert gateway.counted("cercles_gateway_batch_events_count") == 2
+
+
+def test_beyond_the_room_nothing_is_counted_and_that_is_said() -> None:
+    """Links that have a place go on."""
+    gateway = Gateway(counts_max=2)
+    for number in range(5):
+        gateway.counts.add(ShareLink("film", f"token-{number}"), "x", "visit")
+    gateway.counts.add(ShareLink("film", "token-0"), "x", "visit")
+    assert gateway.counted("cercles_gateway_visits_uncounted_total") == 3
+    assert gateway.counted("cercles_gateway_visit_counts") == 2
+    assert [one.visits for one in gateway.told()] == [2, 1]
+
+
+def test_room_is_made_of_what_is_told() -> None:
+    """A link that comes again is counted from nothing, by another counter: the sum stays right."""
+    gateway = Gateway(counts_max=2)
+    sums: dict[tuple[str, str], int] = {}
+    for _ in range(4):
+        for number in range(2):
+            gateway.counts.add(ShareLink("film", f"token-{number}"), "x", "visit")
+        for one in gateway.told():
+            sums[one.share_token, one.counter_id] = max(sums.get((one.share_token, one.counter_id), 0), one.visits)
+    assert sum(sums.values()) == 8
+    assert len(sums) == 8
+    assert gateway.counted("cercles_gateway_visits_uncounted_total") == 0
+    assert gateway.counted("cercles_gateway_visit_counts") == 0
+
+
+def test_it_tells_in_turns_and_once_more_at_the_end() -> None:
+    """A turn that fails is followed by the next."""
+    gateway = Gateway()
+
+    async def scene() -> None:
+        running = asyncio.create_task(gateway.telling.run(0.01))
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.log.fault = RuntimeError("a defect")
+        await asyncio.sleep(0.05)
+        gateway.log.fault = None
+        await asyncio.to_thread(wait_until, lambda: len(gateway.log.records) == 1, "the visit is told")
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.telling.stop()
+        await running
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+    assert [one.visits for one in gateway.told_so_far()] == [1, 2]
+
+
+@pytest.mark.parametrize("fault", [None, BrokerAwayError("away"), RuntimeError("a defect")])
+def test_the_last_word_ends_in_time(fault: Exception | None) -> None:
+    """Also while no broker is there: a stopping gateway has seconds."""
+    gateway = Gateway()
+    gateway.log.fault = fault
+
+    async def scene() -> None:
+        running = asyncio.create_task(gateway.telling.run(3600))
+        gateway.counts.add(LINK, "x", "visit")
+        await asyncio.sleep(0)
+        gateway.telling.stop()
+        await running
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+    assert len(gateway.log.records) == (fault is None)
