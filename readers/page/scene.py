@@ -26,6 +26,7 @@ class CircleRow:
     collected: str
     backers: str
     part: str
+    links: str
     visits: str
     conversion: str
     pledged_bar: float
@@ -87,7 +88,7 @@ class Scene:
     stretch: tuple[StretchRow, ...]
     circles: tuple[CircleRow, ...]
     backers_shared: bool
-    visited: bool
+    shared: bool
     chart: DaysChart | None
     chart_described: str
     days: tuple[DayRow, ...]
@@ -131,7 +132,7 @@ def scene(campaign: WholeCampaign, language: Language, now: datetime) -> Scene:
         stretch=tuple(_stretch(one, total_minor, currency, language) for one in campaign.terms.stretch_goals),
         circles=_circles(campaign, language),
         backers_shared=sum(circle.backers for circle in campaign.circles) > totals.backers,
-        visited=any(circle.visits for circle in campaign.shared),
+        shared=any(circle.shares for circle in campaign.shared),
         chart=chart,
         chart_described=""
         if chart is None
@@ -219,6 +220,7 @@ def _circles(campaign: WholeCampaign, language: Language) -> tuple[CircleRow, ..
             collected=language.money(circle.collected_minor, currency),
             backers=language.number(circle.backers),
             part=language.percent(part),
+            links=language.number(shared[circle.circle].shares),
             visits=language.number(shared[circle.circle].visits),
             conversion=language.decimal(shared[circle.circle].conversion),
             pledged_bar=100 * max(circle.pledged_minor, 0) / longest_minor,

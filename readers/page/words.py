@@ -64,6 +64,7 @@ class Words:
     circles: dict[AnyCircle, str]
     part: str
     shared_backers: str
+    links: str
     visits: str
     conversion: str
     conversion_note: str
@@ -155,6 +156,7 @@ EN: Final = Words(
     },
     part="Part",
     shared_backers="A backer in two circles counts in each of them.",
+    links="Links",
     visits="Visits",
     conversion="Per 100 visits",
     conversion_note="Pledges for 100 visits to share links, by people: programs and pages fetched ahead are left out.",
@@ -242,6 +244,7 @@ FR: Final = Words(
     },
     part="Part",
     shared_backers="Un contributeur présent dans deux cercles compte dans chacun.",
+    links="Liens",
     visits="Visites",
     conversion="Pour 100 visites",
     conversion_note="Promesses pour 100 visites des liens partagés : sans les robots ni les pages chargées d’avance.",

@@ -87,21 +87,29 @@ def test_conversion_is_pledges_for_each_hundred_visits(stored: Stored, api: http
     ]
 
 
-def test_the_page_shows_conversion_by_circle(stored: Stored, api: httpx.Client) -> None:
-    """Once anything was visited; without visits there is no such column, and a circle without any has a dash."""
-    tell(stored, share("t"), share("u", parent="t"), visit("t", 1200), capture("p", 5, share_token="t"))
+def test_the_page_shows_links_visits_and_conversion_by_circle(stored: Stored, api: httpx.Client) -> None:
+    """A circle without any visit has a dash, and bots alone are no visit."""
+    tell(
+        stored,
+        share("t"),
+        share("u", parent="t"),
+        visit("t", 1200),
+        visit("u", 0, bots=4),
+        capture("p", 5, share_token="t"),
+    )
     page = api.get(f"/campaigns/{CAMPAIGN}", params={"lang": "fr"}).text
-    assert FR.conversion in page
     friends, friends_of_friends = re.findall(r'<tr role="row" data-circle="friends.*?</tr>', page, re.DOTALL)
-    cells = re.findall(rf'data-name="(?:{FR.visits}|{FR.conversion})">(.*?)</td>', friends)
-    assert cells == ["1\N{NARROW NO-BREAK SPACE}200", "0,08"]
-    assert re.findall(rf'data-name="{FR.conversion}">(.*?)</td>', friends_of_friends) == ["\N{EN DASH}"]
+    cells = rf'data-name="(?:{FR.links}|{FR.visits}|{FR.conversion})">(.*?)</td>'
+    assert re.findall(cells, friends) == ["1", "1\N{NARROW NO-BREAK SPACE}200", "0,08"]
+    assert re.findall(cells, friends_of_friends) == ["1", "0", "\N{EN DASH}"]
 
 
-def test_without_a_visit_the_page_has_no_conversion(stored: Stored, api: httpx.Client) -> None:
-    """Bots alone are no visit."""
-    tell(stored, share("t"), visit("t", 0, bots=4), capture("p", 5, share_token="t"))
-    assert EN.conversion not in api.get(f"/campaigns/{CAMPAIGN}", params={"lang": "en"}).text
+def test_without_a_link_the_page_has_no_such_columns(stored: Stored, api: httpx.Client) -> None:
+    """A campaign that nobody shares has nothing to say of links."""
+    tell(stored, capture("p", 5))
+    page = api.get(f"/campaigns/{CAMPAIGN}", params={"lang": "en"}).text
+    assert EN.conversion not in page
+    assert f">{EN.links}<" not in page
 
 
 def test_what_has_no_circle_is_counted_apart(stored: Stored, api: httpx.Client) -> None:
