@@ -144,6 +144,29 @@ class Circles(Standing, frozen=True, kw_only=True):
     circles: list[Circle]
 
 
+class Reward(Struct, frozen=True, kw_only=True):
+    """A reward of the terms, and its claims.
+
+    A pledge claims the reward that it names while it is in time and above 0. Without a `quantity` there is no end of
+    it; `exhausted_claims` are those beyond the quantity, whose money counts all the same.
+    """
+
+    reward_id: str
+    title: str | None
+    quantity: int | None
+    claimed: int
+    claims_left: int | None
+    exhausted_claims: int
+
+
+class Rewards(Standing, frozen=True, kw_only=True):
+    """All rewards of a campaign, in the order of its terms. They and the unknown ones add up to its claims."""
+
+    claims: int
+    unknown_reward_claims: Annotated[int, Meta(description="Claims of rewards that the terms do not name")]
+    rewards: list[Reward]
+
+
 class Days(Standing, frozen=True, kw_only=True):
     """All days of a campaign on which something was pledged, and the totals that they add up to."""
 
@@ -263,6 +286,9 @@ class Entry(Amounts, frozen=True, kw_only=True):
     pledge_id: str | None
     circle: AnyCircle | None
     day: date | None
+    reward_exhausted: Annotated[
+        bool, Meta(description="Whether with it the pledge claims a reward of which none was left")
+    ]
 
 
 class Entries(Standing, frozen=True, kw_only=True):

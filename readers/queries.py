@@ -12,7 +12,15 @@ from readers.progress import read_progress
 from readers.snapshots import QuestionAbout
 from schemas.fields import CIRCLES, AnyCircle
 from schemas.money import format_amount
-from schemas.tables import DAY_TOTALS, campaign_totals, campaigns, circle_totals, ledger_entries, milestones
+from schemas.tables import (
+    DAY_TOTALS,
+    campaign_totals,
+    campaigns,
+    circle_totals,
+    ledger_entries,
+    milestones,
+    reward_totals,
+)
 
 # A campaign has its row of totals from the update that launched it on. The goal is the one that percent was made with.
 _CAMPAIGNS: Final[Select[Any]] = select(
@@ -38,6 +46,9 @@ _CIRCLE_COLUMNS: Final = (
     circle_totals.c.backers.label("circle_backers"),
 )
 _CIRCLES: Final = select(*_CIRCLE_COLUMNS).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
+
+_REWARD_TERMS: Final = select(campaigns.c.rewards).where(campaigns.c.campaign_id == bindparam("campaign_id"))
+_REWARDS: Final = select(reward_totals).where(reward_totals.c.campaign_id == bindparam("campaign_id"))
 
 # All that an answer about circles takes, and none of what costs time to read: texts, moments, JSON. The terms are
 # joined because a campaign without them is not shown.
@@ -172,6 +183,29 @@ def read_days(connection: Connection, campaign_id: str) -> answers.Days:
     )
 
 
+def read_rewards(connection: Connection, campaign_id: str) -> answers.Rewards:
+    """Return a campaign's rewards, all of them: terms name 50 at the most. Raises CampaignUnknownError."""
+    row = find_campaign(connection, campaign_id)
+    which = {"campaign_id": campaign_id}
+    stored = {one.reward_id: one for one in connection.execute(_REWARDS, which)}
+    return answers.Rewards(
+        **standing(row),
+        claims=sum(one.claimed for one in stored.values()) + row.unknown_reward_claims,
+        unknown_reward_claims=row.unknown_reward_claims,
+        rewards=[
+            answers.Reward(
+                reward_id=terms["reward_id"],
+                title=terms.get("title"),
+                quantity=terms.get("quantity"),
+                claimed=stored[terms["reward_id"]].claimed,
+                claims_left=stored[terms["reward_id"]].claims_left,
+                exhausted_claims=stored[terms["reward_id"]].exhausted_claims,
+            )
+            for terms in connection.execute(_REWARD_TERMS, which).scalar_one()
+        ],
+    )
+
+
 def read_milestones(connection: Connection, campaign_id: str, *, after: Cursor, limit: int) -> answers.Milestones:
     """Return a campaign's milestones after that place, at most `limit`. Raises CampaignUnknownError."""
     campaign = find_campaign(connection, campaign_id)
@@ -207,6 +241,7 @@ def entry(row: Row[Any], currency: str) -> answers.Entry:
         pledge_id=row.pledge_id,
         circle=row.circle,
         day=row.day,
+        reward_exhausted=row.reward_exhausted,
         **amounts(row, currency),
     )
 

@@ -22,7 +22,15 @@ from readers.parameters import (
 )
 from readers.positions import parse_cursor, parse_position
 from readers.problems import documented_problems
-from readers.queries import circles_of, read_campaign, read_campaigns, read_days, read_entries, read_milestones
+from readers.queries import (
+    circles_of,
+    read_campaign,
+    read_campaigns,
+    read_days,
+    read_entries,
+    read_milestones,
+    read_rewards,
+)
 from readers.read_key import SCHEME, read_key_guard
 from readers.reading import Reading
 from readers.settings import PAGE_SIZE_DEFAULT, ReaderSettings
@@ -93,6 +101,12 @@ async def list_shares(campaign_id: CampaignId, reading: NamedDependency[Reading]
     return _stated(shares, shares.as_of)
 
 
+@get("/{campaign_id:str}/rewards", operation_id="listRewards", summary="Claims by reward", responses=_OPEN)
+async def list_rewards(campaign_id: CampaignId, reading: NamedDependency[Reading]) -> Response[answers.Rewards]:
+    rewards = await reading.read(partial(read_rewards, campaign_id=campaign_id))
+    return _stated(rewards, rewards.as_of)
+
+
 @get("/{campaign_id:str}/milestones", operation_id="listMilestones", summary="What was said once", responses=_OPEN)
 async def list_milestones(
     campaign_id: CampaignId,
@@ -149,7 +163,7 @@ def campaign_routes(snapshots: Snapshots, waiting: Waiting, settings: ReaderSett
         await waiting.until_passed(position, request.receive)
         return Reading(snapshots, position)
 
-    open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_shares, list_milestones]
+    open_routes = [list_campaigns, get_campaign, list_circles, list_days, list_rewards, list_shares, list_milestones]
     keyed = Router(path="/", route_handlers=[list_entries, get_event], guards=[read_key_guard(settings.key)])
     return Router(
         path="/v1/campaigns",

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from schemas.fields import (
     IDENTIFIER_LENGTH_MAX,
     MILESTONE_STEPS_MAX,
+    REWARDS_MAX,
     SETTLE_HOURS_MAX,
     SOURCES_MAX,
     STRETCH_GOALS_MAX,
@@ -24,6 +25,7 @@ from schemas.fields import (
     GoalPercent,
     Identifier,
     Instant,
+    Quantity,
     RefundStatus,
     Revision,
     Source,
@@ -65,6 +67,14 @@ class CircleThresholds(Struct, gc=False, frozen=True, kw_only=True, forbid_unkno
     friends_of_friends: GoalPercent = 0
 
 
+class Reward(Struct, gc=False, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What backers get for a pledge that names it; without a `quantity` there is no end of it."""
+
+    reward_id: Identifier
+    title: Text | None = None
+    quantity: Quantity | None = None
+
+
 def _refuse_repeated(values: list[Any], name: str) -> None:
     if len(set(values)) != len(values):
         raise ValueError(f"{name} must not repeat a value")
@@ -95,6 +105,7 @@ class CampaignLaunchedData(Data, gc=False, frozen=True, kw_only=True):
     )
     overfunding_step: Annotated[int, Meta(gt=0, le=1000)] = 5
     circle_thresholds: CircleThresholds | None = None
+    rewards: Annotated[list[Reward], Meta(max_length=REWARDS_MAX)] = []
 
     def __post_init__(self) -> None:
         if self.currency not in EXPONENTS:
@@ -106,6 +117,7 @@ class CampaignLaunchedData(Data, gc=False, frozen=True, kw_only=True):
             raise ValueError("goal_basis 'collected' does not go with funding_model 'all_or_nothing'")
         _refuse_repeated(self.milestone_steps, "milestone_steps")
         _refuse_repeated([goal.stretch_goal_id for goal in self.stretch_goals], "stretch_goals")
+        _refuse_repeated([reward.reward_id for reward in self.rewards], "rewards")
         try:
             zone(self.timezone)
         except UnknownZoneError as error:

@@ -22,9 +22,11 @@ OWN_IDENTIFIER_LENGTH_MAX: Final = 64
 TEXT_LENGTH_MAX: Final = 200
 SOURCES_MAX: Final = 50
 STRETCH_GOALS_MAX: Final = 50
+REWARDS_MAX: Final = 50
 MILESTONE_STEPS_MAX: Final = 20
 SETTLE_HOURS_MAX: Final = 24 * 90
 VISITS_MAX: Final = 10**12
+QUANTITY_MAX: Final = 10**9
 
 IDENTIFIER_PATTERN: Final = r"^[A-Za-z0-9._:-]+$"
 SOURCE_PATTERN: Final = r"^[A-Za-z0-9._:/-]+$"
@@ -59,6 +61,9 @@ GoalPercent = Annotated[int, Meta(ge=0, le=100)]
 
 Revision = Annotated[int, Meta(gt=0, le=10**9)]
 Visits = Annotated[int, Meta(ge=0, le=VISITS_MAX)]
+Quantity = Annotated[int, Meta(gt=0, le=QUANTITY_MAX)]
+"""How many of a reward there are."""
+
 Instant = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset from UTC (RFC 3339)."""
 

@@ -20,6 +20,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
+    text,
 )
 
 metadata: Final = MetaData(
@@ -72,6 +74,7 @@ campaigns: Final = Table(
     Column("sources", JSON, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("status", String(16), nullable=False),
+    Column("rewards", JSON, nullable=False, server_default=text("'[]'")),
 )
 
 campaign_totals: Final = Table(
@@ -95,6 +98,7 @@ campaign_totals: Final = Table(
     Column("percent", BigInteger, nullable=False),
     Column("backers", BigInteger, nullable=False),
     Column("unattributed", JSON, nullable=False),
+    Column("unknown_reward_claims", BigInteger, nullable=False, server_default=text("0")),
     Index(None, "partition_number"),
     Index(None, "currency", "pledged_minor"),
 )
@@ -107,6 +111,17 @@ circle_totals: Final = Table(
     Column("pledged_minor", BigInteger, nullable=False),
     Column("collected_minor", BigInteger, nullable=False),
     Column("backers", BigInteger, nullable=False),
+)
+
+reward_totals: Final = Table(
+    "reward_totals",
+    metadata,
+    Column("campaign_id", String(255), primary_key=True),
+    Column("reward_id", String(255), primary_key=True),
+    Column("claimed", BigInteger, nullable=False),
+    # Null where the terms name no quantity.
+    Column("claims_left", BigInteger, nullable=True),
+    Column("exhausted_claims", BigInteger, nullable=False),
 )
 
 pledges: Final = Table(
@@ -124,6 +139,7 @@ pledges: Final = Table(
     Column("made_at", UtcDateTime, nullable=True),
     Column("backer_id", String(255), nullable=True),
     Column("share_token", String(255), nullable=True),
+    Column("reward_id", String(255), nullable=True),
 )
 
 shares: Final = Table(
@@ -167,6 +183,8 @@ ledger_entries: Final = Table(
     Column("day", Date, nullable=True),
     Column("pledged_minor", BigInteger, nullable=False),
     Column("collected_minor", BigInteger, nullable=False),
+    # The pledge claimed a reward with this event, and none was left.
+    Column("reward_exhausted", Boolean, nullable=False, server_default=false()),
     Index(None, "campaign_id", "log_offset", "entry_number"),
 )
 

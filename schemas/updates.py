@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.events import StretchGoal
+from schemas.events import Reward, StretchGoal
 from schemas.fields import AnyCircle, Circle, FundingModel, GoalBasis, Instant, VisitOrigin
 
 RECORD_BYTES_MAX: Final = 512 * 1024
@@ -63,6 +63,7 @@ class Terms(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     sources: list[str]
     revision: int
     status: CampaignStatus
+    rewards: list[Reward] = []
 
 
 class CircleTotals(Struct, gc=False, frozen=True, kw_only=True):
@@ -82,12 +83,24 @@ class DayTotals(Struct, gc=False, frozen=True, kw_only=True):
     collected_minor: int
 
 
+class RewardTotals(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+    """Claims of one reward of the terms.
+
+    `claims_left` is absent where the reward has no quantity; `exhausted_claims` are those beyond it.
+    """
+
+    reward_id: str
+    claimed: int
+    claims_left: int | None = None
+    exhausted_claims: int = 0
+
+
 class Totals(Struct, gc=False, frozen=True, kw_only=True):
     """A campaign's totals, in minor units of its currency.
 
     campaign = sum of circles = sum of days = sum of entries, for pledged and collected. `late_minor` and
     `over_returned_minor` stand outside them. `percent` is for people. `unattributed` counts pledges by the reason why
-    they belong to no circle.
+    they belong to no circle, `unknown_reward_claims` those that claim a reward that the terms do not name.
     """
 
     currency: str
@@ -100,13 +113,15 @@ class Totals(Struct, gc=False, frozen=True, kw_only=True):
     backers: int
     circles: list[CircleTotals]
     unattributed: dict[UnattributedReason, int]
+    unknown_reward_claims: int = 0
 
 
 class Entry(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the ledger: what one event changed in one place.
 
     Amounts are differences. An event that changed state without moving money has one entry of zero; one that moves a
-    pledge to another circle or day has two opposite ones.
+    pledge to another circle or day has two opposite ones. `reward_exhausted`: with it the pledge claims a reward of
+    which none was left.
     """
 
     offset: int
@@ -119,6 +134,7 @@ class Entry(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     day: date | None = None
     pledged_minor: int = 0
     collected_minor: int = 0
+    reward_exhausted: bool = False
 
 
 class Pledge(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +151,7 @@ class Pledge(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     backer_id: str | None = None
     share_token: str | None = None
     unattributed: UnattributedReason | None = None
+    reward_id: str | None = None
 
 
 class Share(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,8 +207,8 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     """Everything that one batch changed in one campaign, or one part of it.
 
     `totals` and `milestones` are as of the part's last entry; `complete` is false for every part but the last. `days`
-    has the totals of the days that changed, `pledges`, `shares` and `visits` those that changed, `terms` the terms if
-    those have.
+    has the totals of the days that changed, `pledges`, `shares` and `visits` those that changed, `rewards` those whose
+    claims changed, `terms` the terms if those have, and then with all rewards.
     """
 
     campaign_id: str
@@ -207,6 +224,7 @@ class Update(Struct, gc=False, frozen=True, kw_only=True, tag_field="type", tag=
     milestones: list[Milestone] = []
     shares: list[Share] = []
     visits: list[ShareVisits] = []
+    rewards: list[RewardTotals] = []
     terms: Terms | None = None
 
 

@@ -144,6 +144,7 @@ def _write(connection: Connection, plan: Plan) -> None:
     upsert(connection, tables.pledges, plan.pledges())
     upsert(connection, tables.shares, plan.shares())
     upsert(connection, tables.share_visits, plan.visits())
+    upsert(connection, tables.reward_totals, plan.reward_totals())
     append(connection, tables.ledger_entries, plan.entries)
     append(connection, tables.milestones, plan.milestones)
     marks = plan.marks()

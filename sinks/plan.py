@@ -5,7 +5,17 @@ from typing import Literal
 
 import msgspec
 
-from schemas.updates import BEFORE_EVERYTHING, Entry, Milestone, Pledge, Position, Share, ShareVisits, Update
+from schemas.updates import (
+    BEFORE_EVERYTHING,
+    Entry,
+    Milestone,
+    Pledge,
+    Position,
+    RewardTotals,
+    Share,
+    ShareVisits,
+    Update,
+)
 from sinks import rows
 from sinks.bulk import Values
 
@@ -73,7 +83,7 @@ class _Campaign:
 class Plan:
     """What to write for updates, those of one partition in its order.
 
-    Of rows that are replaced (terms, totals, circles, pledges, shares, visits) only the last of each key is written;
+    Of rows that are replaced (terms, totals, circles, rewards, pledges, shares, visits) only the last is written;
     entries and milestones are all written, since each stands above the position that its campaign had.
     """
 
@@ -83,6 +93,7 @@ class Plan:
         self._pledges: dict[tuple[str, str], Pledge] = {}
         self._shares: dict[tuple[str, str], Share] = {}
         self._visits: dict[tuple[str, str, str], ShareVisits] = {}
+        self._rewards: dict[tuple[str, str], RewardTotals] = {}
         self._gap_updates: dict[str, Update] = {}
         self.entries: list[Values] = []
         self.milestones: list[Values] = []
@@ -121,6 +132,8 @@ class Plan:
             self._shares[update.campaign_id, share.share_token] = share
         for visits in update.visits:
             self._visits[update.campaign_id, visits.share_token, visits.origin] = visits
+        for reward in update.rewards:
+            self._rewards[update.campaign_id, reward.reward_id] = reward
         campaign.take(update, entries)
 
     def _skip(self, campaign: _Campaign, update: Update, kind: GapKind) -> None:
@@ -174,6 +187,10 @@ class Plan:
     def visits(self) -> list[Values]:
         """Return the rows of `share_visits` to put in place."""
         return [rows.visits(campaign_id, visits) for (campaign_id, *_), visits in self._visits.items()]
+
+    def reward_totals(self) -> list[Values]:
+        """Return the rows of `reward_totals` to put in place."""
+        return [rows.reward_totals(campaign_id, reward) for (campaign_id, _), reward in self._rewards.items()]
 
     def marks(self) -> list[tuple[str, int]]:
         """Return the campaigns, with the gap's offset, whose row stands and is to be marked without other changes."""

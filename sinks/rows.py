@@ -3,7 +3,17 @@
 import msgspec
 
 from schemas.fields import CIRCLES
-from schemas.updates import BEFORE_EVERYTHING, CircleTotals, Entry, Milestone, Pledge, Share, ShareVisits, Update
+from schemas.updates import (
+    BEFORE_EVERYTHING,
+    CircleTotals,
+    Entry,
+    Milestone,
+    Pledge,
+    RewardTotals,
+    Share,
+    ShareVisits,
+    Update,
+)
 from sinks.bulk import Values
 
 
@@ -28,6 +38,7 @@ def campaign(update: Update) -> Values:
         terms.sources,
         terms.revision,
         terms.status,
+        msgspec.to_builtins(terms.rewards),
     )
 
 
@@ -51,6 +62,7 @@ def campaign_totals(update: Update, gap_offset: int | None) -> Values:
         totals.percent,
         totals.backers,
         dict(totals.unattributed),
+        totals.unknown_reward_claims,
     )
 
 
@@ -65,6 +77,7 @@ def nothing_yet(update: Update, gap_offset: int | None) -> Values:
         percent=0,
         backers=0,
         unattributed={},
+        unknown_reward_claims=0,
     )
     untold = msgspec.structs.replace(update, after=BEFORE_EVERYTHING, complete=False, totals=zeros)
     return campaign_totals(untold, gap_offset)
@@ -105,6 +118,7 @@ def pledge(campaign_id: str, row: Pledge) -> Values:
         row.made_at,
         row.backer_id,
         row.share_token,
+        row.reward_id,
     )
 
 
@@ -126,6 +140,11 @@ def visits(campaign_id: str, row: ShareVisits) -> Values:
     return (campaign_id, row.share_token, row.origin, row.visits, row.bots, row.prefetches)
 
 
+def reward_totals(campaign_id: str, row: RewardTotals) -> Values:
+    """Return the row of `reward_totals`."""
+    return (campaign_id, row.reward_id, row.claimed, row.claims_left, row.exhausted_claims)
+
+
 def entry(update: Update, line: Entry) -> Values:
     """Return the row of `ledger_entries`."""
     return (
@@ -141,6 +160,7 @@ def entry(update: Update, line: Entry) -> Values:
         line.day,
         line.pledged_minor,
         line.collected_minor,
+        line.reward_exhausted,
     )
 
 

@@ -1,4 +1,4 @@
-"""Holds campaigns' totals, circles, days, pledges, shares, visits and terms against rows of the same position."""
+"""Holds campaigns' totals, circles, rewards, days, pledges, shares, visits and terms against rows of one position."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +12,7 @@ from cercles.audit.comparison import (
     day_columns,
     differing,
     pledge_columns,
+    reward_columns,
     share_columns,
     terms_columns,
     totals_columns,
@@ -19,7 +20,7 @@ from cercles.audit.comparison import (
 )
 from cercles.audit.lines import Sums
 from cercles.audit.report import Difference, Findings, Kind
-from schemas.tables import campaigns, circle_totals, pledges, share_visits, shares
+from schemas.tables import campaigns, circle_totals, pledges, reward_totals, share_visits, shares
 from schemas.updates import Position
 from stream_processors.ledger.batch import FOLD_VERSION
 from stream_processors.ledger.state import Campaign, PartitionState
@@ -55,6 +56,7 @@ class CampaignsAudit:
             self._compare_totals(same)
             self._compare_terms(same)
             self._compare_circles(same)
+            self._compare_rewards(same)
             self._compare_days(same)
             self._compare_pledges(same)
             self._compare_shares(same)
@@ -123,6 +125,15 @@ class CampaignsAudit:
         }
         found = stored.of_campaigns(self._connection, circle_totals, list(same))
         self._compare_rows(wanted, found, lambda row: f"circle {row['circle']}")
+
+    def _compare_rewards(self, same: Mapping[str, Campaign]) -> None:
+        wanted = {
+            (one, f"reward {reward}"): columns
+            for one, campaign in same.items()
+            for reward, columns in reward_columns(campaign).items()
+        }
+        found = stored.of_campaigns(self._connection, reward_totals, list(same))
+        self._compare_rows(wanted, found, lambda row: f"reward {row['reward_id']}")
 
     def _compare_days(self, same: Mapping[str, Campaign]) -> None:
         wanted = {

@@ -29,6 +29,7 @@ def terms_columns(campaign: Campaign) -> Columns:
     return msgspec.structs.asdict(terms) | {
         "currency": campaign.launch.currency,
         "stretch_goals": msgspec.to_builtins(terms.stretch_goals),
+        "rewards": msgspec.to_builtins(terms.rewards),
     }
 
 
@@ -42,6 +43,11 @@ def totals_columns(campaign: Campaign) -> Columns:
 def circle_columns(campaign: Campaign) -> dict[str, Columns]:
     """Return the rows of `circle_totals` by circle."""
     return {one.circle: msgspec.structs.asdict(one) for one in campaign.totals().circles}
+
+
+def reward_columns(campaign: Campaign) -> dict[str, Columns]:
+    """Return the rows of `reward_totals` by reward."""
+    return {one.reward_id: msgspec.structs.asdict(one) for one in campaign.rewards()}
 
 
 def pledge_columns(campaign: Campaign, pledge_id: str) -> Columns:

@@ -15,6 +15,7 @@ from schemas.tables import (
     ledger_entries,
     milestones,
     pledges,
+    reward_totals,
     share_visits,
     shares,
     sink_positions,
@@ -30,6 +31,7 @@ PLEDGES_READ_MAX: Final = 5_000
 _OWNED: Final[tuple[Table, ...]] = (
     campaigns,
     circle_totals,
+    reward_totals,
     pledges,
     shares,
     share_visits,

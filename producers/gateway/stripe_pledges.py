@@ -31,7 +31,7 @@ class PledgeMapping(NamedTuple):
     decoder: msgspec.json.Decoder[Any]
     fields: Callable[[StripeEvent, Any], dict[str, Any]]
     sighting: bool = False
-    """Whether it says who pledged, and by which link."""
+    """Whether it says who pledged, by which link, and for which reward."""
 
 
 def pledge_fields(event: StripeEvent, campaign_id: str, source: str, pseudonym: Callable[[str], str]) -> Told:
@@ -42,10 +42,10 @@ def pledge_fields(event: StripeEvent, campaign_id: str, source: str, pseudonym: 
     names = {"campaign_id": campaign_id, "pledge_id": seen.metadata.get("pledge_id") or payment_id}
     data = mapping.fields(event, seen) | names
     if mapping.sighting:
-        backer_id, share_token = seen.metadata.get("backer_id"), seen.metadata.get("share_token")
+        backer_id = seen.metadata.get("backer_id")
         data |= {"made_at": instant(seen.created)}
         data |= {"backer_id": pseudonym(backer_id)} if backer_id else {}
-        data |= {"share_token": share_token} if share_token else {}
+        data |= {name: named for name in ("share_token", "reward_id") if (named := seen.metadata.get(name))}
     envelope = {"specversion": "1.0", "id": event.id, "source": source, "time": instant(event.created)}
     pledge = {"type": mapping.type, **envelope, "data": data}
     if isinstance(seen, SetupIntent):

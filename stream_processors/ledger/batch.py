@@ -27,7 +27,8 @@ FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 PART_BYTES: Final = RECORD_BYTES_MAX // 2
 """An update is cut once what it holds may encode to more than this many bytes.
 
-What is added between two looks (one pledge, one milestone, the terms) takes less than the other half.
+What is added between two looks (one pledge, one milestone, the terms, of which a door takes 64 KiB at most) takes less
+than the other half.
 """
 
 
@@ -108,6 +109,7 @@ class _Story(Changes):
             milestones=self.milestones,
             shares=[campaign.share(token) for token in self.share_tokens],
             visits=[campaign.share_visits(token, origin) for token, origin in self.visited],
+            rewards=campaign.rewards() if self.terms_changed else [campaign.reward(one) for one in self.reward_ids],
             terms=campaign.terms() if self.terms_changed else None,
         )
 

@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Final
 
+import msgspec
+
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES, Circle, VisitOrigin
 from schemas.updates import Entry, Milestone, MilestoneType, Position
@@ -11,17 +13,19 @@ from stream_processors.ledger.state import Campaign, Pledge, Share
 # The most that each encodes to, in bytes, without its texts: field names, numbers up to 20 digits, moments, the day's
 # totals that come with an entry. A character of a text takes six bytes at most, as an escape of JSON.
 _ENTRY_BYTES: Final = 480
-_PLEDGE_BYTES: Final = 480
+_PLEDGE_BYTES: Final = 496
 _MILESTONE_BYTES: Final = 480
 _SHARE_BYTES: Final = 240
 _VISITS_BYTES: Final = 160
+_REWARD_BYTES: Final = 160
+_FLAG_BYTES: Final = 24
 _CHARACTER_BYTES: Final = 6
 _NEVER: Final = 1 << 62
 
 
 class Changes:
-    """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, visits, days
-    and terms.
+    """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, visits, days,
+    rewards and terms.
 
     Once all this may encode to more than `cut_bytes`, `cut` is called, at a moment when the campaign is consistent: its
     totals are the sums of what is taken down so far.
@@ -37,6 +41,7 @@ class Changes:
         "milestones",
         "number",
         "pledges",
+        "reward_ids",
         "share_tokens",
         "size_bytes_max",
         "terms_changed",
@@ -52,6 +57,7 @@ class Changes:
         self.share_tokens: dict[str, None] = {}
         self.visited: dict[tuple[str, VisitOrigin], None] = {}
         self.days: dict[date, None] = {}
+        self.reward_ids: dict[str, None] = {}
         self.terms_changed = False
         # An upper bound of what all this encodes to, the terms and the totals aside.
         self.size_bytes_max = 0
@@ -97,6 +103,11 @@ class Changes:
         if day is not None:
             self.days[day] = None
 
+    def flag_exhausted(self) -> None:
+        """Say of the last entry that with it its pledge claims a reward of which none was left."""
+        self.entries[-1] = msgspec.structs.replace(self.entries[-1], reward_exhausted=True)
+        self.size_bytes_max += _FLAG_BYTES
+
     def pledge(self, pledge: Pledge) -> None:
         """Note that this pledge is to be shown as it now stands."""
         self.pledges[pledge.pledge_id] = pledge
@@ -105,6 +116,8 @@ class Changes:
             characters += len(pledge.backer_id)
         if pledge.share_token is not None:
             characters += len(pledge.share_token)
+        if pledge.reward_id is not None:
+            characters += len(pledge.reward_id)
         self.size_bytes_max += _PLEDGE_BYTES + _CHARACTER_BYTES * characters
         if self.size_bytes_max > self._cut_bytes:
             self.cut()
@@ -123,6 +136,12 @@ class Changes:
         """Note that the link's visits from there are to be shown as they now stand; before the event's first entry."""
         self.visited[share.token, origin] = None
         self.size_bytes_max += _VISITS_BYTES + _CHARACTER_BYTES * len(share.token)
+
+    def reward(self, reward_id: str) -> None:
+        """Note that this reward's claims are to be shown as they now stand."""
+        if reward_id not in self.reward_ids:
+            self.reward_ids[reward_id] = None
+            self.size_bytes_max += _REWARD_BYTES + _CHARACTER_BYTES * len(reward_id)
 
     def milestone(
         self,
@@ -175,6 +194,7 @@ class Changes:
         self.share_tokens = {}
         self.visited = {}
         self.days = {}
+        self.reward_ids = {}
         self.terms_changed = False
         self.size_bytes_max = 0
 
@@ -191,6 +211,9 @@ class Unsaid(Changes):
         """Give the entry its position."""
         self._pass()
 
+    def flag_exhausted(self) -> None:
+        """Nobody is told."""
+
     def pledge(self, pledge: Pledge) -> None:
         """Nobody is shown the pledge."""
 
@@ -199,6 +222,9 @@ class Unsaid(Changes):
 
     def visits(self, share: Share, origin: VisitOrigin) -> None:
         """Nobody is shown the visits."""
+
+    def reward(self, reward_id: str) -> None:
+        """Nobody is shown the reward."""
 
     def milestone(self, *_: object, **__: object) -> None:
         """Give the milestone its position."""

@@ -20,6 +20,7 @@ from schemas.fields import DisputeStatus, RefundStatus
 from stream_processors.ledger.circles import follow
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
+from stream_processors.ledger.rewards import choose
 from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund
 
 _REFUND_RANK: Final[dict[RefundStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2, "canceled": 2}
@@ -97,6 +98,8 @@ def _capture_first(campaign: Campaign, data: PledgeCapturedData, made_at: dateti
     campaign.captures[data.capture_id] = Cumulative(pledge, data.amount_minor)
     if data.share_token is not None:
         follow(campaign, pledge, data.share_token)
+    if data.reward_id is not None:
+        choose(campaign, pledge, data.reward_id)
     return pledge
 
 
@@ -218,7 +221,7 @@ def _made_at(data: PledgeAuthorizedData | PledgeCapturedData, time: datetime) ->
 def _sight(
     campaign: Campaign, pledge: Pledge, data: PledgeAuthorizedData | PledgeCapturedData, made_at: datetime
 ) -> bool:
-    """Take day, circle and backer from the earliest-made sighting; return whether that changed any of them.
+    """Take day, circle, reward and backer from the earliest-made sighting; return whether that changed any of them.
 
     Each is the least of all sightings in an order of its own, so it does not matter in which order they come.
     """
@@ -229,9 +232,15 @@ def _sight(
         changed = True
         if data.share_token != pledge.share_token:
             follow(campaign, pledge, data.share_token)
-    elif made_at == first and _is_less(data.share_token, pledge.share_token):
-        follow(campaign, pledge, data.share_token)
-        changed = True
+        if data.reward_id != pledge.reward_id:
+            choose(campaign, pledge, data.reward_id)
+    elif made_at == first:
+        if _is_less(data.share_token, pledge.share_token):
+            follow(campaign, pledge, data.share_token)
+            changed = True
+        if data.reward_id is not None and _is_less(data.reward_id, pledge.reward_id):
+            choose(campaign, pledge, data.reward_id)
+            changed = True
     if data.backer_id is not None and data.backer_id != pledge.backer_id:
         since = pledge.backer_made_at
         if since is None or made_at < since or (made_at == since and _is_less(data.backer_id, pledge.backer_id)):

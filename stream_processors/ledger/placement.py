@@ -1,4 +1,4 @@
-"""Counts a pledge where it belongs: in the totals of its campaign, circle, day and backer, or outside them as late.
+"""Counts a pledge where it belongs: in the totals of its campaign, circle, day, backer and reward, or outside, as late.
 
 Called after any change of a pledge's facts or of what its place depends on. It takes the pledge out of the totals and
 puts it back as it now stands; the difference is what the entries say.
@@ -8,6 +8,7 @@ from datetime import date
 
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.circles import circle_of
+from stream_processors.ledger.rewards import claim
 from stream_processors.ledger.state import Campaign, Pledge
 
 
@@ -48,6 +49,8 @@ def place(pledge: Pledge, changes: Changes) -> None:
         changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
     else:
         changes.entry(pledge.pledge_id)
+    if pledge.reward_id is not None and claim(pledge, changes):
+        changes.flag_exhausted()
     changes.pledge(pledge)
 
 
@@ -77,6 +80,8 @@ def place_again(pledge: Pledge, changes: Changes, *, always: bool) -> None:
         collected_minor = pledge.collected_minor - collected_minor
         _count(campaign, circle, day, pledged_minor, collected_minor)
         changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
+    if (pledge.reward_id is not None or pledge.claimed is not None) and claim(pledge, changes):
+        changes.flag_exhausted()
     changes.pledge(pledge)
 
 

@@ -56,6 +56,8 @@ class _Snapshot(Struct, array_like=True):
     backers_total: int
     unattributed: dict[UnattributedReason, int]
     day_totals: list[tuple[date, int, int]]
+    reward_claims: dict[str, int]
+    unknown_reward_claims: int
     position: Position
     goal_is_reached: bool
     goal_occurrences: int
@@ -107,6 +109,8 @@ def save(campaign: Campaign) -> bytes:
             backers_total=campaign.backers.total,
             unattributed=campaign.unattributed,
             day_totals=[(day, *totals) for day, totals in campaign.day_totals.items()],
+            reward_claims=campaign.reward_claims,
+            unknown_reward_claims=campaign.unknown_reward_claims,
             position=campaign.position,
             goal_is_reached=campaign.goal_is_reached,
             goal_occurrences=campaign.goal_occurrences,
@@ -140,6 +144,8 @@ def restore(snapshot: bytes) -> Campaign:
     campaign.backers.restore(saved.backers, saved.backers_in_circle, saved.backers_total)
     campaign.unattributed = saved.unattributed
     campaign.day_totals = {day: (pledged, collected) for day, pledged, collected in saved.day_totals}
+    campaign.reward_claims = saved.reward_claims
+    campaign.unknown_reward_claims = saved.unknown_reward_claims
     campaign.position = saved.position
     campaign.goal_is_reached = saved.goal_is_reached
     campaign.goal_occurrences = saved.goal_occurrences

@@ -10,13 +10,14 @@ from typing import Final, get_args
 
 from msgspec import Struct
 
-from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
+from schemas.events import CampaignAmendedData, CampaignLaunchedData, Reward, StretchGoal
 from schemas.fields import CIRCLES, Circle, DisputeStatus, RefundStatus, VisitOrigin
 from schemas.updates import (
     BEFORE_EVERYTHING,
     CampaignStatus,
     CircleTotals,
     DayTotals,
+    RewardTotals,
     ShareVisits,
     Terms,
     Totals,
@@ -71,10 +72,12 @@ class Pledge(Struct, array_like=True, gc=False):
     share_token: str | None = None
     backer_id: str | None = None
     backer_made_at: datetime | None = None
+    reward_id: str | None = None
     # What the campaign's totals hold of it now; `counted` is false before its first sighting and while it is late.
     counted: bool = False
     late: bool = False
     backer_counted: str | None = None
+    claimed: str | None = None
     circle: int = UNATTRIBUTED
     reason: UnattributedReason | None = "no_token"
     day: date | None = None
@@ -97,6 +100,7 @@ def row_of(pledge: Pledge) -> PledgeRow:
         backer_id=pledge.backer_id,
         share_token=pledge.share_token,
         unattributed=pledge.reason,
+        reward_id=pledge.reward_id,
     )
 
 
@@ -261,6 +265,8 @@ class Campaign:
         "pledges",
         "position",
         "refunds",
+        "reward_claims",
+        "reward_terms",
         "share_sources",
         "shares",
         "sources",
@@ -271,6 +277,7 @@ class Campaign:
         "term_revisions",
         "title",
         "unattributed",
+        "unknown_reward_claims",
         "unopened_circles",
     )
 
@@ -280,6 +287,7 @@ class Campaign:
         self.local_days = local_days(launch.timezone)
         self.sources = frozenset(launch.sources)
         self.share_sources = self.sources | {"admin"}
+        self.reward_terms: dict[str, Reward] = {reward.reward_id: reward for reward in launch.rewards}
         # Terms that can be amended, and the revision that each is of.
         self.title = launch.title
         self.goal_minor = launch.goal_minor
@@ -308,6 +316,8 @@ class Campaign:
         self.backers = Backers()
         self.unattributed: dict[UnattributedReason, int] = {}
         self.day_totals: dict[date, tuple[int, int]] = {}
+        self.reward_claims = dict.fromkeys(self.reward_terms, 0)
+        self.unknown_reward_claims = 0
         # What has been said.
         self.position = BEFORE_EVERYTHING
         self.goal_is_reached = False
@@ -364,6 +374,7 @@ class Campaign:
                 for number, circle in enumerate(CIRCLES)
             ],
             unattributed={reason: count for reason, count in sorted(self.unattributed.items()) if count},
+            unknown_reward_claims=self.unknown_reward_claims,
         )
 
     def day(self, day: date) -> DayTotals:
@@ -374,6 +385,22 @@ class Campaign:
     def days(self) -> list[DayTotals]:
         """Return the totals of every day that has any, in order."""
         return [self.day(day) for day in sorted(self.day_totals)]
+
+    def reward(self, reward_id: str) -> RewardTotals:
+        """Return the claims of a reward of the terms. Raises KeyError for another one."""
+        quantity, claimed = self.reward_terms[reward_id].quantity, self.reward_claims[reward_id]
+        if quantity is None:
+            return RewardTotals(reward_id=reward_id, claimed=claimed)
+        return RewardTotals(
+            reward_id=reward_id,
+            claimed=claimed,
+            claims_left=max(0, quantity - claimed),
+            exhausted_claims=max(0, claimed - quantity),
+        )
+
+    def rewards(self) -> list[RewardTotals]:
+        """Return the claims of every reward, in the order of the terms."""
+        return [self.reward(reward_id) for reward_id in self.reward_terms]
 
     def pledge(self, pledge_id: str) -> PledgeRow:
         """Return a pledge as it now stands. Raises KeyError when the log has not named it."""
@@ -424,6 +451,7 @@ class Campaign:
             sources=self.launch.sources,
             revision=max(self.amendments, default=0),
             status=self.status,
+            rewards=self.launch.rewards,
         )
 
 

@@ -41,6 +41,7 @@ class Stored:
                         entry.circle,
                         entry.pledged_minor,
                         entry.collected_minor,
+                        entry.reward_exhausted,
                     ).where(entry.partition_number == partition, entry.log_offset >= start)
                 ).all()
                 said += connection.execute(

@@ -63,6 +63,16 @@ class TestMapped:
         assert event.data.share_token == "token-1"
         assert answer.json()["accepted"][0]["id"] == event.id == "evt_1"
 
+    def test_a_reward_is_named_in_the_metadata(self, client: httpx.Client, gateway: RunningGateway) -> None:
+        """As the link is; an empty one is none."""
+        for metadata, named in (({"reward_id": "poster"}, "poster"), ({"reward_id": ""}, None), ({}, None)):
+            gateway.log.reset()
+            intent = payment_intent(metadata={"campaign_id": CAMPAIGN} | metadata)
+            assert send_webhook(client, webhook(SUCCEEDED, intent)).status_code == 202
+            event = Decoding.log.decode(gateway.log.records[0].value)
+            assert isinstance(event, PledgeCaptured)
+            assert event.data.reward_id == named
+
     @pytest.mark.parametrize("charge", ["ch_9", {"id": "ch_9", "object": "charge", "amount": 1}])
     def test_money_taken_is_a_capture(self, client: httpx.Client, gateway: RunningGateway, charge: Any) -> None:
         """succeeded: known by the charge, be it an id or expanded; the amount is what was received."""
@@ -271,6 +281,7 @@ class TestUnmappable:
             payment_intent(metadata={"campaign_id": "\u0000"}),
             payment_intent(metadata={"campaign_id": CAMPAIGN, "pledge_id": "x" * 500}),
             payment_intent(metadata={"campaign_id": CAMPAIGN, "share_token": "a/b"}),
+            payment_intent(metadata={"campaign_id": CAMPAIGN, "reward_id": "a poster"}),
             payment_intent(metadata={"campaign_id": CAMPAIGN, "pledge_id": 5}),
         ],
     )

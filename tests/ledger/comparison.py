@@ -21,6 +21,7 @@ def view(campaign: Campaign) -> dict[str, Any]:
     return {
         "totals": campaign.totals(),
         "days": campaign.days(),
+        "rewards": campaign.rewards(),
         "terms": campaign.terms(),
         "pledges": {pledge_id: campaign.pledge(pledge_id) for pledge_id in sorted(campaign.pledges)},
         "shares": {share.share_token: share for share in campaign.posted_shares()},
@@ -36,6 +37,7 @@ def naive_view(campaign: NaiveCampaign) -> dict[str, Any]:
     return {
         "totals": campaign.totals(),
         "days": campaign.days(),
+        "rewards": campaign.rewards(),
         "terms": campaign.terms(),
         "pledges": {pledge.pledge_id: pledge for pledge in campaign.pledges()},
         "shares": {share.share_token: share for share in campaign.shares()},
@@ -57,10 +59,26 @@ def check_sums(campaign: Campaign, entries: list[Entry]) -> None:
         for day in campaign.days():
             on_day = [entry for entry in entries if entry.day == day.day]
             assert getattr(day, name) == sum(getattr(entry, name) for entry in on_day)
+    check_claims(campaign)
     for pledge_id in campaign.pledges:
         pledge = campaign.pledge(pledge_id)
         assert 0 <= pledge.collected_minor <= pledge.pledged_minor
         assert pledge.over_returned_minor >= 0
+
+
+def check_claims(campaign: Campaign) -> None:
+    """Every pledge in time and above 0 that names a reward claims it: in sum, known rewards and unknown ones."""
+    pledges = [campaign.pledge(pledge_id) for pledge_id in campaign.pledges]
+    claiming = [one for one in pledges if one.reward_id is not None and not one.late and one.pledged_minor > 0]
+    rewards = campaign.rewards()
+    assert sum(one.claimed for one in rewards) + campaign.totals().unknown_reward_claims == len(claiming)
+    for reward, terms in zip(rewards, campaign.launch.rewards, strict=True):
+        assert reward.claimed >= 0
+        if terms.quantity is None:
+            assert (reward.claims_left, reward.exhausted_claims) == (None, 0)
+        elif reward.claims_left is not None:
+            assert reward.claimed + reward.claims_left == terms.quantity + reward.exhausted_claims
+            assert 0 in {reward.claims_left, reward.exhausted_claims}
 
 
 def check_numbers(outcome: Outcome, offset: int) -> None:
@@ -131,9 +149,26 @@ def check_entries(before: NaiveCampaign | None, after: NaiveCampaign, entries: l
         if first[0] == second[0]:
             old = {} if before is None else before.places()
             assert first[1:3] == old[str(first[0])][0], "a move begins with the old place"
+    check_exhausted(before, after, entries)
     last = after.log[-1].event
     assert all((one.event_id, one.occurred_at) == (last.id, last.time) for one in entries)
     assert all(one.event_type == last.__struct_config__.tag for one in entries)
+
+
+def check_exhausted(before: NaiveCampaign | None, after: NaiveCampaign, entries: list[Entry]) -> None:
+    """The last entry of a pledge is flagged when it newly claims a reward of which none was left."""
+    old = {} if before is None else before.claims()
+    new = after.claims()
+    flagged = {one.pledge_id for one in entries if one.reward_exhausted}
+    assert len(flagged) == sum(one.reward_exhausted for one in entries)
+    last = {one.pledge_id: one for one in entries}
+    assert all(last[pledge_id].reward_exhausted for pledge_id in flagged)
+    for reward_id, quantity in after.quantities().items():
+        made = {pledge_id for pledge_id, claimed in new.items() if claimed == reward_id != old.get(pledge_id)}
+        beyond = 0 if quantity is None else max(0, list(new.values()).count(reward_id) - quantity)
+        assert len(flagged & made) == min(len(made), beyond)
+        flagged -= made
+    assert not flagged
 
 
 def numbered_alone(milestones: list[Milestone], entries_of: dict[int, int]) -> list[Milestone]:

@@ -27,6 +27,7 @@ from schemas.events import (
     PledgeFailedData,
     PledgeRefunded,
     PledgeRefundedData,
+    Reward,
     SharePosted,
     SharePostedData,
     ShareVisited,
@@ -231,6 +232,10 @@ def visit(
 
 def stretch_goal(identifier: str, amount: int) -> StretchGoal:
     return StretchGoal(stretch_goal_id=identifier, title=f"Stretch goal {identifier}", amount_minor=amount)
+
+
+def reward(identifier: str, quantity: int | None = None) -> Reward:
+    return Reward(reward_id=identifier, quantity=quantity)
 
 
 def renamed(event: LogEvent, identifier: str) -> LogEvent:

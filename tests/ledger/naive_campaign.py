@@ -30,6 +30,7 @@ from schemas.updates import (
     CircleTotals,
     DayTotals,
     Pledge,
+    RewardTotals,
     Share,
     ShareVisits,
     Terms,
@@ -52,6 +53,7 @@ class Sighting:
     made_at: datetime
     share_token: str | None
     backer_id: str | None
+    reward_id: str | None
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class NaiveCampaign:
             sources=launch.sources,
             revision=max(self.amendments(), default=0),
             status=self.status(),
+            rewards=launch.rewards,
         )
 
     # One pledge.
@@ -180,18 +183,25 @@ class NaiveCampaign:
 
     def sightings(self, pledge_id: str) -> list[Sighting]:
         return [
-            Sighting(one.event.data.made_at or one.event.time, one.event.data.share_token, one.event.data.backer_id)
+            Sighting(data.made_at or one.event.time, data.share_token, data.backer_id, data.reward_id)
             for one in self.log
-            if isinstance(one.event, PledgeAuthorized | PledgeCaptured) and one.event.data.pledge_id == pledge_id
+            if isinstance(one.event, PledgeAuthorized | PledgeCaptured)
+            and (data := one.event.data).pledge_id == pledge_id
         ]
 
     def made_at(self, pledge_id: str) -> datetime | None:
         return min((sighting.made_at for sighting in self.sightings(pledge_id)), default=None)
 
-    def token(self, pledge_id: str) -> str | None:
+    def first(self, pledge_id: str) -> list[Sighting]:
+        """Return the earliest-made sightings."""
         made_at = self.made_at(pledge_id)
-        first = [sighting for sighting in self.sightings(pledge_id) if sighting.made_at == made_at]
-        return min((sighting.share_token for sighting in first if sighting.share_token is not None), default=None)
+        return [sighting for sighting in self.sightings(pledge_id) if sighting.made_at == made_at]
+
+    def token(self, pledge_id: str) -> str | None:
+        return min((one.share_token for one in self.first(pledge_id) if one.share_token is not None), default=None)
+
+    def reward(self, pledge_id: str) -> str | None:
+        return min((one.reward_id for one in self.first(pledge_id) if one.reward_id is not None), default=None)
 
     def naming(self, pledge_id: str) -> tuple[datetime, str] | None:
         """Return the earliest-made sighting that names a backer: its moment and the backer."""
@@ -237,6 +247,7 @@ class NaiveCampaign:
             backer_id=self.backer(pledge_id),
             share_token=self.token(pledge_id),
             unattributed=reason,
+            reward_id=self.reward(pledge_id),
         )
 
     def pledges(self) -> list[Pledge]:
@@ -316,7 +327,29 @@ class NaiveCampaign:
                 for circle in CIRCLES
             ],
             unattributed={reason: reasons.count(reason) for reason in set(reasons)},
+            unknown_reward_claims=sum(one not in self.quantities() for one in _claims(everything).values()),
         )
+
+    # Its rewards.
+
+    def quantities(self) -> dict[str, int | None]:
+        return {reward.reward_id: reward.quantity for reward in self.launch.rewards}
+
+    def claims(self) -> dict[str, str]:
+        """Return the reward that each pledge claims: in time, above 0, and naming one."""
+        return _claims(self.pledges())
+
+    def rewards(self) -> list[RewardTotals]:
+        claims = list(self.claims().values())
+        return [
+            RewardTotals(
+                reward_id=reward_id,
+                claimed=claims.count(reward_id),
+                claims_left=None if quantity is None else max(0, quantity - claims.count(reward_id)),
+                exhausted_claims=0 if quantity is None else max(0, claims.count(reward_id) - quantity),
+            )
+            for reward_id, quantity in self.quantities().items()
+        ]
 
     def days(self) -> list[DayTotals]:
         counted = [pledge for pledge in self.pledges() if not pledge.late]
@@ -344,6 +377,14 @@ def percent(total: int, goal: int) -> int:
 
 def _greatest(amounts: list[tuple[str, int]]) -> dict[str, int]:
     return {name: max(amount for other, amount in amounts if other == name) for name, _ in amounts}
+
+
+def _claims(pledges: list[Pledge]) -> dict[str, str]:
+    return {
+        pledge.pledge_id: pledge.reward_id
+        for pledge in pledges
+        if pledge.reward_id is not None and not pledge.late and pledge.pledged_minor > 0
+    }
 
 
 def _backers(pledges: list[Pledge]) -> int:

@@ -26,7 +26,8 @@ def known(campaign: NaiveCampaign) -> dict[Any, Any]:
         key, value = _fact(one.event)
         facts[key] = value if key not in facts else _merged(facts[key], value)
     for pledge in campaign.pledges():
-        facts["seen", pledge.pledge_id] = (pledge.made_at, pledge.share_token, campaign.naming(pledge.pledge_id))
+        named = (pledge.share_token, pledge.reward_id, campaign.naming(pledge.pledge_id))
+        facts["seen", pledge.pledge_id] = (pledge.made_at, *named)
         # One final capture ends what is promised; which one it is, and a second one, make no difference.
         captures = campaign.of(PledgeCaptured, pledge.pledge_id)
         facts["final", pledge.pledge_id] = any(data.final for data in captures)

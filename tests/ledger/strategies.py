@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from schemas.events import CampaignLaunched, CircleThresholds, LogEvent, StretchGoal
+from schemas.events import CampaignLaunched, CircleThresholds, LogEvent, Reward, StretchGoal
 from tests.ledger.events import (
     CLOSES,
     OPENS,
@@ -55,6 +55,7 @@ MOMENTS: Final = (
 BACKERS: Final = ("backer-01", "backer-02", "backer-03")
 TOKENS: Final = ("t0", "t1", "t2", "t3", "t4")
 LOST_TOKEN: Final = "t-never-posted"
+REWARDS: Final = ("r0", "r1", "r2")
 PLEDGES: Final = ("p0", "p1", "p2", "p3")
 
 amounts = st.one_of(st.integers(1, 40), st.integers(1, 2000), st.sampled_from([10**12, 10**12 - 1]))
@@ -63,6 +64,7 @@ moments = st.sampled_from(MOMENTS)
 maybe_moments = st.none() | moments
 maybe_backers = st.none() | st.sampled_from(BACKERS)
 maybe_tokens = st.none() | st.sampled_from((*TOKENS, LOST_TOKEN))
+maybe_rewards = st.none() | st.sampled_from(REWARDS)
 
 
 @st.composite
@@ -75,6 +77,13 @@ def stretch_goals(draw: st.DrawFn) -> list[StretchGoal]:
 def circle_thresholds(draw: st.DrawFn) -> CircleThresholds:
     percents = st.sampled_from([0, 1, 30, 33, 100])
     return CircleThresholds(friends=draw(percents), friends_of_friends=draw(percents))
+
+
+@st.composite
+def rewards(draw: st.DrawFn) -> list[Reward]:
+    """Few of each, so that they are soon exhausted; pledges name those that the terms leave out too."""
+    names = draw(st.lists(st.sampled_from(REWARDS), unique=True))
+    return [Reward(reward_id=name, quantity=draw(st.none() | st.integers(1, 2))) for name in names]
 
 
 @st.composite
@@ -92,6 +101,7 @@ def launches(draw: st.DrawFn, campaign: str = "c0") -> CampaignLaunched:
         circle_thresholds=draw(st.none() | circle_thresholds()),
         settle_hours=draw(st.sampled_from([0, 1, 24])),
         timezone=draw(st.sampled_from(["Europe/Paris", "Asia/Tokyo", "America/St_Johns"])),
+        rewards=draw(rewards()),
     )
 
 
@@ -103,6 +113,7 @@ def sightings(draw: st.DrawFn) -> dict[str, Any]:
         "made_at": draw(maybe_moments),
         "backer_id": draw(maybe_backers),
         "share_token": draw(maybe_tokens),
+        "reward_id": draw(maybe_rewards),
     }
 
 

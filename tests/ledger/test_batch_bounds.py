@@ -1,16 +1,18 @@
 """Where an update is cut: after what took it over the bound, never before, and never beyond what a record holds."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from schemas.events import LogEvent, StretchGoal, type_name
+from schemas.events import LogEvent, Reward, StretchGoal, type_name
 from schemas.updates import RECORD_BYTES_MAX, Update
 from stream_processors.ledger import batch
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.state import PartitionState, row_of
 from tests.ledger.batches import fold, updates_of
-from tests.ledger.events import amend, authorize, capture, launch, renamed, share, stretch_goal, visit
+from tests.ledger.events import amend, authorize, capture, launch, renamed, reward, share, stretch_goal, visit
 
 # The widest character on the wire: six bytes, as an escape.
 WIDE = "\x01"
@@ -26,7 +28,7 @@ def changes_of(*events: LogEvent) -> Changes:
 
 
 def encoded_bytes(changes: Changes) -> int:
-    """Return what the entries, pledges, days and milestones take in an update."""
+    """Return what the entries, pledges, days, rewards and milestones take in an update."""
     campaign = changes.campaign
     parts = [
         changes.entries,
@@ -35,6 +37,7 @@ def encoded_bytes(changes: Changes) -> int:
         [campaign.day(day) for day in changes.days],
         [campaign.share(token) for token in changes.share_tokens],
         [campaign.share_visits(token, origin) for token, origin in changes.visited],
+        [campaign.reward(reward_id) for reward_id in changes.reward_ids],
     ]
     return sum(len(msgspec.json.encode(part)) for part in parts)
 
@@ -47,15 +50,20 @@ def wide_goals(number: int) -> list[StretchGoal]:
     return [stretch_goal(wide(f"s{each:02}"), 10 + each) for each in range(number)]
 
 
+def wide_rewards(number: int) -> list[Reward]:
+    return [reward(wide(f"r{each:02}"), 1) for each in range(number)]
+
+
 @pytest.mark.parametrize("pledges", [1, 30])
 @pytest.mark.parametrize("goals", [1, 2, 50])
 def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledges: int) -> None:
-    """With texts as long and as wide as events can carry, in entries, pledges and milestones alike."""
-    story = [launch(goal_minor=10**12, stretch_goals=wide_goals(goals))]
+    """With texts as long and as wide as events can carry, in entries, pledges, rewards and milestones alike."""
+    story = [launch(goal_minor=10**12, stretch_goals=wide_goals(goals), rewards=wide_rewards(goals))]
+    sighting: dict[str, Any] = {"share_token": wide("t"), "reward_id": wide("r00")}
     changes = changes_of(
         *story,
         *(
-            renamed(capture(wide(f"p{each}"), 1, backer_id=wide(f"b{each}"), share_token=wide("t")), wide(f"e{each}"))
+            renamed(capture(wide(f"p{each}"), 1, backer_id=wide(f"b{each}"), **sighting), wide(f"e{each}"))
             for each in range(pledges)
         ),
         renamed(authorize("q", 10**11), wide("all")),
@@ -64,6 +72,7 @@ def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledg
         *(visit(wide(f"t{each}"), 10**12, bots=10**12, prefetches=10**12) for each in range(pledges)),
     )
     assert len(changes.milestones) >= goals
+    assert sum(entry.reward_exhausted for entry in changes.entries) == pledges - 1
     assert encoded_bytes(changes) <= changes.size_bytes_max
     # Nor is it reckoned so high that updates are cut into crumbs.
     assert changes.size_bytes_max <= encoded_bytes(changes) * 2 + 2000

@@ -27,6 +27,7 @@ from tests.ledger.events import (
     promise,
     refund,
     renamed,
+    reward,
     share,
     stretch_goal,
     visit,
@@ -44,10 +45,11 @@ STORY: Final[list[LogEvent]] = [
         overfunding_step=50,
         stretch_goals=[stretch_goal("score", 1100)],
         circle_thresholds=THRESHOLDS,
+        rewards=[reward("poster", 1), reward("credit")],
     ),
     amend(2, title="Les Anges", goal_minor=2000),
     share("child", parent="root", sharer="backer-01"),
-    authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02"),
+    authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02", reward_id="poster"),
     authorize("p", 100, authorization="a2", at=NOON + HOUR),
     share("root", circle="friends"),
     visit("child", 7),
@@ -55,8 +57,8 @@ STORY: Final[list[LogEvent]] = [
     visit("child", 2, counter="app", origin="x", bots=1, prefetches=3),
     cancel("p", "a2"),
     cancel("p", "a3"),
-    capture("q", 500, capture_id="c1", share_token="child", backer_id="backer-01", final=False),
-    capture("r", 150, at=NOON - 24 * HOUR, backer_id="backer-02", share_token="root"),
+    capture("q", 500, capture_id="c1", share_token="child", backer_id="backer-01", final=False, reward_id="poster"),
+    capture("r", 150, at=NOON - 24 * HOUR, backer_id="backer-02", share_token="root", reward_id="credit"),
     amend(1, title="Anges", goal_minor=500, stretch_goals=[stretch_goal("score", 900), stretch_goal("titles", 950)]),
     fail("p", attempt="f1"),
     refund("q", 50, "pending", refund_id="r1"),
@@ -65,7 +67,7 @@ STORY: Final[list[LogEvent]] = [
     dispute("q", 30, "lost", dispute_id="d3"),
     promise("q", 2, 700),
     promise("q", 1, 900),
-    capture("s", 4000, share_token="unheard-of"),
+    capture("s", 4000, share_token="unheard-of", reward_id="unknown"),
     refund("s", 4000, refund_id="r2"),
     refund("t", 20, refund_id="r3"),
     cancel("u"),
@@ -73,7 +75,7 @@ STORY: Final[list[LogEvent]] = [
     amend(3, closes_at=NEW_DEADLINE),
     close(NEW_DEADLINE, at=SETTLED),
 ]
-"""Every kind of fact; a goal reached and lost, a circle opened early, overfunding, a late pledge, and an outcome."""
+"""Every kind of fact; a goal reached and lost, a circle opened early, overfunding, a late pledge, an outcome."""
 
 AFTERWARDS: Final[list[LogEvent]] = [
     *(renamed(event, f"{event.id}-again") for event in STORY),
@@ -90,6 +92,8 @@ AFTERWARDS: Final[list[LogEvent]] = [
     authorize("q", 5, authorization="a3"),
     authorize("p", 5, authorization="a3"),
     authorize("p", 5, authorization="a4", at=NOON - 24 * HOUR, backer_id="backer-04"),
+    authorize("w", 5, reward_id="poster"),
+    authorize("w", 5, reward_id="credit"),
     capture("p", 600, capture_id="c1"),
     capture("q", 600, capture_id="c1"),
     capture("v", 450),
@@ -111,38 +115,44 @@ AFTERWARDS: Final[list[LogEvent]] = [
 
 
 FORM_STORY: Final[list[LogEvent]] = [
-    launch(goal_minor=1000, milestone_steps=[40, 60], circle_thresholds=THRESHOLDS),
+    launch(
+        goal_minor=1000,
+        milestone_steps=[40, 60],
+        circle_thresholds=THRESHOLDS,
+        rewards=[reward("poster", 1), reward("credit")],
+    ),
     amend(1, title="Les Anges", goal_minor=900, stretch_goals=[stretch_goal("score", 800)], closes_at=NEW_DEADLINE),
     share("child", parent="root", sharer="backer-01"),
     share("root", circle="friends"),
     visit("child", 7),
     visit("unheard-of", 1),
-    authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02"),
+    authorize("p", 300, authorization="a1", share_token="child", backer_id="backer-02", reward_id="poster"),
     cancel("q", "a2"),
     promise("p", 2, 700),
     fail("p", attempt="f1"),
-    capture("r", 950, capture_id="c1", backer_id="backer-03"),
+    capture("r", 950, capture_id="c1", backer_id="backer-03", reward_id="credit"),
     refund("r", 950, "pending", refund_id="r1"),
     dispute("r", 80, "lost", withdrawn=True, lost_minor=60, dispute_id="d1"),
     authorize("late", 20, authorization="a4", at=CLOSES),
 ]
 
+TODAY: Final = "2026-03-10"
 FORM_PLEDGES: Final[list[tuple[list[Any], list[Any]]]] = [
     (
         ["p", 300, 0, 0, 0, 0, {2: 700}, 700, False, False],
-        [NOON, "child", "backer-02", NOON, True, False, "backer-02", 1, None, "2026-03-10", 700, 0, 0],
+        [NOON, "child", "backer-02", NOON, "poster", True, False, "backer-02", "poster", 1, None, TODAY, 700, 0, 0],
     ),
     (
         ["q", 0, 0, 0, 0, 0, None, None, False, False],
-        [None, None, None, None, False, False, None, 3, "no_token", None, 0, 0, 0],
+        [None, None, None, None, None, False, False, None, None, 3, "no_token", None, 0, 0, 0],
     ),
     (
         ["r", 0, 950, 950, 60, 0, None, None, True, False],
-        [NOON, None, "backer-03", NOON, True, False, "backer-03", 3, "no_token", "2026-03-10", 0, 0, 60],
+        [NOON, None, "backer-03", NOON, "credit", True, False, "backer-03", None, 3, "no_token", TODAY, 0, 0, 60],
     ),
     (
         ["late", 20, 0, 0, 0, 0, None, None, False, False],
-        [CLOSES, None, None, None, False, True, None, 3, "no_token", "2026-04-16", 20, 0, 0],
+        [CLOSES, None, None, None, None, False, True, None, None, 3, "no_token", "2026-04-16", 20, 0, 0],
     ),
 ]
 """The sums of a pledge's facts; its sightings, and where it is counted."""
@@ -160,6 +170,7 @@ FORM: Final[dict[str, Any]] = {
         "sources": ["sources/guichet"],
         "milestone_steps": [40, 60],
         "circle_thresholds": {"friends": 30, "friends_of_friends": 100},
+        "rewards": [{"reward_id": "poster", "quantity": 1}, {"reward_id": "credit"}],
     },
     "title": "Les Anges",
     "goal_minor": 900,
@@ -200,6 +211,8 @@ FORM: Final[dict[str, Any]] = {
     "backers_total": 1,
     "unattributed": {"no_token": 1},
     "day_totals": [["2026-03-10", 700, 0]],
+    "reward_claims": {"poster": 1, "credit": 0},
+    "unknown_reward_claims": 0,
     "position": [13, 0],
     "goal_is_reached": False,
     "goal_occurrences": 1,

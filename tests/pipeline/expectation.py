@@ -19,7 +19,7 @@ from tests.ledger.naive import NaiveLedger
 LogLine = tuple[int, int, bytes | None]
 """Partition, offset and value of a record of the log."""
 
-EntryRow = tuple[int, int, int, str, str, str | None, str | None, int, int]
+EntryRow = tuple[int, int, int, str, str, str | None, str | None, int, int, bool]
 
 
 @dataclass
@@ -68,6 +68,7 @@ class Expectation:
                     entry.circle,
                     entry.pledged_minor,
                     entry.collected_minor,
+                    entry.reward_exhausted,
                 )
             )
         for milestone in outcome.milestones:
@@ -88,6 +89,7 @@ class Expectation:
                     entry.circle,
                     entry.pledged_minor,
                     entry.collected_minor,
+                    entry.reward_exhausted,
                 )
             ).all()
             assert len(entries) == len(self.entries)
@@ -124,6 +126,11 @@ def check_campaign(engine: Engine, campaign_id: str, naive: Any) -> None:
         for name in ("pledged_minor", "collected_minor", "over_returned_minor", "late_minor", "percent", "backers"):
             assert getattr(totals, name) == getattr(wanted, name), (campaign_id, name)
         assert totals.unattributed == wanted.unattributed
+        assert totals.unknown_reward_claims == wanted.unknown_reward_claims
+        rewards = connection.execute(
+            select(tables.reward_totals).where(tables.reward_totals.c.campaign_id == campaign_id)
+        ).all()
+        assert {tuple(row[1:]) for row in rewards} == {msgspec.structs.astuple(one) for one in naive.rewards()}
         circle = tables.circle_totals.c
         rows = connection.execute(
             select(circle.circle, circle.pledged_minor, circle.collected_minor, circle.backers).where(

@@ -4,10 +4,24 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from cercles.simulation.campaign import Campaign
 from cercles.simulation.plan import Chance, Plan, Rates
-from schemas.events import CircleThresholds, LogEvent, encode
-from tests.ledger.events import OPENS, SOURCE, authorize, capture, dispute, launch, promise, refund, share, visit
+from schemas.events import CircleThresholds, LogEvent, PledgeAuthorized, PledgeCaptured, encode
+from tests.ledger.events import (
+    OPENS,
+    SOURCE,
+    authorize,
+    capture,
+    dispute,
+    launch,
+    promise,
+    refund,
+    reward,
+    share,
+    visit,
+)
 
 POISON: Final = (b"\xff\xfe", b"{", b'{"type":"cercles.goal.reached"}', b'{"type":"cercles.pledge.captured","data":{}}')
 
@@ -19,6 +33,12 @@ LEADING_NOWHERE: Final = (*RING, "never-posted")
 
 ODD: Final = ("by-nobody", "lowered", "never-captured", "returned-twice")
 """Pledges of which the simulator tells nothing alike."""
+
+REWARDS: Final = [reward("poster", 5), reward("credit")]
+"""Of posters there are soon none left."""
+
+NAMED: Final = (None, "poster", "credit", "never-offered")
+"""The rewards that pledges name."""
 
 STRIPE: Final = "stripe/acme/test"
 """A source that campaigns list besides, for what the faults send in by the gateway."""
@@ -41,13 +61,14 @@ def story(campaign_id: str, pledges: int, chance: random.Random) -> list[tuple[s
     records += [chance.choice(POISON) for _ in range(max(1, len(records) // 20))]
     chance.shuffle(records)
     terms: dict[str, Any] = {"goal_minor": 150_000, "funding_model": "keep_it_all", "sources": [SOURCE, STRIPE]}
-    first = encode(launch(campaign=campaign_id, circle_thresholds=THRESHOLDS, **terms))
+    terms |= {"circle_thresholds": THRESHOLDS, "rewards": REWARDS}
+    first = encode(launch(campaign=campaign_id, **terms))
     return [(campaign_id, record) for record in (first, *records, first)]
 
 
 def _facts(campaign_id: str, pledges: int, chance: random.Random) -> Iterator[LogEvent]:
     for happening in _simulated(campaign_id, pledges, chance).happenings():
-        yield happening.event
+        yield _naming_a_reward(happening.event)
     for token, parent in RING.items():
         yield share(token, parent=parent, sharer=f"sharer-{token}", campaign=campaign_id)
         yield visit(token, chance.randrange(100), campaign=campaign_id)
@@ -59,6 +80,14 @@ def _facts(campaign_id: str, pledges: int, chance: random.Random) -> Iterator[Lo
     yield capture("pledge-0", 100, capture_id="unlisted", source="sources/other", campaign=campaign_id)
     yield refund("pledge-0", 1, refund_id="twice", campaign=campaign_id)
     yield refund("pledge-0", 2, refund_id="twice", campaign=campaign_id)
+
+
+def _naming_a_reward(event: LogEvent) -> LogEvent:
+    """Return the sighting as one that names a reward, or none: the same for all of a pledge's."""
+    if not isinstance(event, PledgeAuthorized | PledgeCaptured):
+        return event
+    reward_id = NAMED[sum(event.data.pledge_id.encode()) % len(NAMED)]
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, reward_id=reward_id))
 
 
 def _odd(campaign_id: str, amount_minor: int) -> Iterator[LogEvent]:

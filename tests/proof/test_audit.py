@@ -31,6 +31,7 @@ def test_a_database_that_is_what_the_log_says_has_no_difference(told: Stage, mig
 CHANGES = {
     "campaign_totals": ("pledged_minor", 1, {("differs", "pledged_minor"), ("sum", "pledged_minor")}),
     "circle_totals": ("backers", 99, {("differs", "backers")}),
+    "reward_totals": ("claimed", 99, {("differs", "claimed")}),
     "pledges": ("over_returned_minor", 99, {("differs", "over_returned_minor")}),
     "shares": ("network", "another", {("differs", "network")}),
     "share_visits": ("bots", 99, {("differs", "bots")}),
@@ -57,7 +58,8 @@ def test_one_changed_column_is_named(told: Stage, migrated_url: str, engine: Eng
 
 
 @pytest.mark.parametrize(
-    "name", ["campaigns", "circle_totals", "pledges", "shares", "share_visits", "milestones", "dead_letters"]
+    "name",
+    ["campaigns", "circle_totals", "reward_totals", "pledges", "shares", "share_visits", "milestones", "dead_letters"],
 )
 def test_one_deleted_row_is_missing(told: Stage, migrated_url: str, engine: Engine, name: str) -> None:
     """Nothing else is said."""

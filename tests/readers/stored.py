@@ -14,6 +14,7 @@ from schemas.tables import (
     dead_letters,
     ledger_entries,
     milestones,
+    reward_totals,
     sink_positions,
 )
 from schemas.topics import DEAD_LETTERS, LOG, UPDATES
@@ -142,6 +143,12 @@ class Stored:
             connection.execute(
                 update(campaign_totals).where(campaign_totals.c.campaign_id == campaign_id).values(values)
             )
+
+    def reward(self, reward_id: str, claimed: int, left: int | None, exhausted: int = 0) -> None:
+        """Store the claims of a reward of the film's terms."""
+        row = {"claimed": claimed, "claims_left": left, "exhausted_claims": exhausted}
+        with self.engine.begin() as connection:
+            connection.execute(insert(reward_totals).values(campaign_id="film", reward_id=reward_id, **row))
 
     def milestone(self, offset: int, kind: str, *, number: int = 0, campaign_id: str = "film", **values: Any) -> None:
         """Store a milestone."""

@@ -107,7 +107,17 @@ def test_a_parameter_out_of_its_bounds_is_a_bad_request(api: httpx.Client) -> No
 def test_what_is_no_id_is_a_bad_request(api: httpx.Client) -> None:
     """Ids have an alphabet and a length; what is outside never reaches the database."""
     for campaign_id in ("%00", "a%20b", "%F0%9F%8E%AC", "%ED%A0%80", "%ff", "x" * 256, "a%0Ab", "film%0A", "'--"):
-        for path in ("", "/circles", "/days", "/shares", "/milestones", "/entries", "/events/0:1", "/stream"):
+        for path in (
+            "",
+            "/circles",
+            "/days",
+            "/rewards",
+            "/shares",
+            "/milestones",
+            "/entries",
+            "/events/0:1",
+            "/stream",
+        ):
             problem(api.get(f"/v1/campaigns/{campaign_id}{path}"), 400)
 
 

@@ -60,7 +60,7 @@ def test_amounts_are_shown_with_the_digits_of_their_currency(stored: Stored, api
 def test_nobody_is_named_in_open_answers(stored: Stored, api: httpx.Client) -> None:
     """Neither the owner's pseudonym nor the gateway's account is in what everybody may read."""
     fund(stored)
-    for path in ("", "/film", "/film/circles", "/film/days", "/film/shares", "/film/milestones"):
+    for path in ("", "/film", "/film/circles", "/film/days", "/film/rewards", "/film/shares", "/film/milestones"):
         text = api.get(f"/v1/campaigns{path}").text
         assert "p_owner" not in text
         assert "acct_1" not in text
@@ -81,6 +81,38 @@ def test_circles_and_days_come_with_the_totals_they_add_up_to(stored: Stored, ap
         ("2026-03-02", "11230.00"),
     ]
     assert days["timezone"] == "Europe/Paris"
+
+
+def test_rewards_show_what_is_claimed_and_what_is_left(stored: Stored, api: httpx.Client) -> None:
+    """In the order of the terms; claims of rewards that the terms do not name are told apart."""
+    terms = [
+        {"reward_id": "poster", "title": "A signed poster", "quantity": 2},
+        {"reward_id": "credit"},
+        {"reward_id": "visit", "quantity": 10},
+    ]
+    stored.campaign(rewards=terms)
+    stored.entries(4, [Line(5_000)])
+    stored.reward("visit", 0, 10)
+    stored.reward("credit", 7, None)
+    stored.reward("poster", 3, 0, 1)
+    stored.totals(unknown_reward_claims=5)
+    response = api.get("/v1/campaigns/film/rewards")
+    assert (response.status_code, response.headers["cercles-as-of"]) == (200, "0:4")
+    answer = response.json()
+    assert (answer["as_of"], answer["claims"], answer["unknown_reward_claims"]) == ("0:4", 15, 5)
+    names = ("reward_id", "title", "quantity", "claimed", "claims_left", "exhausted_claims")
+    assert [tuple(one[name] for name in names) for one in answer["rewards"]] == [
+        ("poster", "A signed poster", 2, 3, 0, 1),
+        ("credit", None, None, 7, None, 0),
+        ("visit", None, 10, 0, 10, 0),
+    ]
+
+
+def test_a_campaign_without_rewards_has_none(stored: Stored, api: httpx.Client) -> None:
+    """The list is empty, and nothing is claimed."""
+    fund(stored)
+    answer = api.get("/v1/campaigns/film/rewards").json()
+    assert (answer["claims"], answer["unknown_reward_claims"], answer["rewards"]) == (0, 0, [])
 
 
 def test_milestones_come_in_the_order_they_were_passed(stored: Stored, api: httpx.Client) -> None:
@@ -117,7 +149,15 @@ def test_a_gap_is_shown(stored: Stored, api: httpx.Client) -> None:
     """A campaign that missed something says where; its totals stay as of the position before."""
     fund(stored)
     stored.totals(gap_offset=7)
-    for path in ("/film", "/film/circles", "/film/days", "/film/shares", "/film/milestones", "/film/entries"):
+    for path in (
+        "/film",
+        "/film/circles",
+        "/film/days",
+        "/film/rewards",
+        "/film/shares",
+        "/film/milestones",
+        "/film/entries",
+    ):
         answer = api.get(f"/v1/campaigns{path}").json()
         assert (answer["as_of"], answer["gap_at"]) == ("0:3", "0:7")
 
@@ -164,7 +204,7 @@ def test_the_list_filters_by_status(stored: Stored, api: httpx.Client) -> None:
 
 def test_an_unknown_campaign_is_not_found(api: httpx.Client) -> None:
     """404 as a problem that names the campaign."""
-    for path in ("", "/circles", "/days", "/shares", "/milestones", "/entries"):
+    for path in ("", "/circles", "/days", "/rewards", "/shares", "/milestones", "/entries"):
         response = api.get(f"/v1/campaigns/nobody{path}")
         problem: dict[str, Any] = response.json()
         assert (response.status_code, problem["status"], problem["title"]) == (404, 404, "Not Found")

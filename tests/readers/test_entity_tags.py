@@ -4,7 +4,8 @@ import httpx
 
 from tests.readers.stored import Line, Stored
 
-PATHS = ("", "/film", "/film/circles", "/film/days", "/film/milestones", "/film/entries", "/film/events/0:1")
+OPEN = ("", "/film", "/film/circles", "/film/days", "/film/rewards", "/film/milestones")
+PATHS = (*OPEN, "/film/entries", "/film/events/0:1")
 
 
 def test_what_the_client_has_is_not_sent_again(stored: Stored, api: httpx.Client) -> None:

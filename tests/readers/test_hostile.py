@@ -31,6 +31,7 @@ PATHS = (
     "/v1/campaigns/film",
     "/v1/campaigns/film/circles",
     "/v1/campaigns/film/days",
+    "/v1/campaigns/film/rewards",
     "/v1/campaigns/film/shares",
     "/v1/campaigns/film/milestones",
     "/v1/campaigns/film/entries",

@@ -22,7 +22,8 @@ expected-statuses = ["2xx", "3xx", "4xx", "504"]
 
 def test_every_answer_is_as_the_document_says(stored: Stored, start_reader: StartReader, tmp_path: Path) -> None:
     """No 500; only documented statuses, content types and contents; what the document forbids is refused."""
-    stored.campaign()
+    stored.campaign(rewards=[{"reward_id": "poster", "quantity": 2}])
+    stored.reward("poster", 1, 1)
     stored.entries(1, [Line(2_000)])
     stored.milestone(1, "cercles.goal.reached", occurrence=1)
     stored.dead_letter(2)
@@ -43,7 +44,7 @@ def test_every_answer_is_as_the_document_says(stored: Stored, start_reader: Star
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"Tested: 9\b", run.stdout), run.stdout
+    assert re.search(r"Tested: 10\b", run.stdout), run.stdout
 
 
 def document(api: httpx.Client) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def test_the_document_names_every_route_and_its_problems(api: httpx.Client) -> N
     keyed = {f"{campaign}/entries", f"{campaign}/events/{{position}}"}
     stream = f"{campaign}/stream"
     assert set(paths) == keyed | {"/v1/campaigns", campaign, stream} | {
-        f"{campaign}/{part}" for part in ("circles", "days", "shares", "milestones")
+        f"{campaign}/{part}" for part in ("circles", "days", "rewards", "shares", "milestones")
     }
     for path, item in paths.items():
         operation = item["get"]

@@ -9,7 +9,7 @@ from tests.readers.conftest import READ_KEY, StartReader
 from tests.readers.stored import Line, Stored
 
 KEYED = ("/v1/campaigns/film/entries", "/v1/campaigns/film/events/0:1")
-OPEN = ("", "/film", "/film/circles", "/film/days", "/film/milestones")
+OPEN = ("", "/film", "/film/circles", "/film/days", "/film/rewards", "/film/milestones")
 
 
 @pytest.fixture

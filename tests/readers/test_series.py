@@ -23,6 +23,7 @@ PATHS = (
     CAMPAIGN,
     f"{CAMPAIGN}/circles",
     f"{CAMPAIGN}/days",
+    f"{CAMPAIGN}/rewards",
     f"{CAMPAIGN}/shares",
     f"{CAMPAIGN}/milestones",
     f"{CAMPAIGN}/entries",

@@ -13,7 +13,8 @@ from readers.process import ReaderProcess
 from tests.readers.conftest import READ_KEY, StartReader, running, settings_for
 from tests.readers.stored import Line, Stored
 
-PATHS = ("", "/film", "/film/circles", "/film/days", "/film/milestones", "/film/entries", "/film/events/0:5")
+OPEN = ("", "/film", "/film/circles", "/film/days", "/film/rewards", "/film/milestones")
+PATHS = (*OPEN, "/film/entries", "/film/events/0:5")
 SECONDS_MAX = 15
 
 

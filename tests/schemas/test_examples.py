@@ -32,6 +32,7 @@ BEYOND_JSON_SCHEMA: Final = {
     "invalid-closes_at-before-opens_at",
     "invalid-lost_minor-over-amount",
     "invalid-stretch_goals-repeated",
+    "invalid-rewards-repeated",
     # The list of zones grows with every release of the database.
     "invalid-timezone-unknown",
     "invalid-timezone-path",

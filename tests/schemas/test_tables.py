@@ -50,6 +50,7 @@ def test_every_table_of_the_design_is_there() -> None:
         "campaigns",
         "campaign_totals",
         "circle_totals",
+        "reward_totals",
         "pledges",
         "shares",
         "share_visits",

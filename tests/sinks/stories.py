@@ -260,6 +260,7 @@ def everything(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         "campaigns",
         "campaign_totals",
         "circle_totals",
+        "reward_totals",
         "pledges",
         "shares",
         "share_visits",

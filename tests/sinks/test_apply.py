@@ -456,6 +456,7 @@ def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
         "late": False,
         "share_token": None,
         "unattributed": None,
+        "reward_id": None,
     }
 
 
@@ -484,4 +485,5 @@ def test_the_same_rows_stand_whatever_the_way_in(
         "day": None,
         "pledged_minor": 0,
         "collected_minor": 0,
+        "reward_exhausted": False,
     }

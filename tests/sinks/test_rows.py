@@ -7,8 +7,20 @@ import pytest
 from sqlalchemy import Engine, Table
 
 from schemas import tables
-from schemas.events import StretchGoal
-from schemas.updates import CircleTotals, Entry, Milestone, Pledge, Position, Share, ShareVisits, Terms, Totals, Update
+from schemas.events import Reward, StretchGoal
+from schemas.updates import (
+    CircleTotals,
+    Entry,
+    Milestone,
+    Pledge,
+    Position,
+    RewardTotals,
+    Share,
+    ShareVisits,
+    Terms,
+    Totals,
+    Update,
+)
 from sinks import rows
 from sinks.bulk import COPIED_ROWS_MIN, Values, append, upsert
 from tests.sinks.stories import rows as rows_in
@@ -31,6 +43,7 @@ TERMS: Final = Terms(
     sources=["sources/shop"],
     revision=14,
     status="succeeded",
+    rewards=[Reward(reward_id="the reward", quantity=15)],
 )
 TOTALS: Final = Totals(
     currency="EUR",
@@ -43,7 +56,9 @@ TOTALS: Final = Totals(
     backers=27,
     circles=[CircleTotals(circle="public", pledged_minor=28, collected_minor=29, backers=30)],
     unattributed={"no_token": 31},
+    unknown_reward_claims=32,
 )
+REWARD: Final = RewardTotals(reward_id="the reward", claimed=33, claims_left=34, exhausted_claims=35)
 ENTRY: Final = Entry(
     offset=41,
     number=42,
@@ -55,6 +70,7 @@ ENTRY: Final = Entry(
     day=DAY,
     pledged_minor=43,
     collected_minor=44,
+    reward_exhausted=True,
 )
 PLEDGE: Final = Pledge(
     pledge_id="the pledge",
@@ -68,6 +84,7 @@ PLEDGE: Final = Pledge(
     backer_id="the backer",
     share_token="the token",
     unattributed="own_share",
+    reward_id="the reward",
 )
 SHARE: Final = Share(
     share_token="the token",
@@ -103,6 +120,7 @@ UPDATE: Final = Update(
     entries=[ENTRY],
     pledges=[PLEDGE],
     milestones=[MILESTONE],
+    rewards=[REWARD],
     terms=TERMS,
 )
 ROWS: Final[list[tuple[Table, Values, dict[str, Any]]]] = [
@@ -114,6 +132,7 @@ ROWS: Final[list[tuple[Table, Values, dict[str, Any]]]] = [
             "campaign_id": "the campaign",
             "currency": "EUR",
             "stretch_goals": [{"stretch_goal_id": "stretch", "title": "further", "amount_minor": 12}],
+            "rewards": [{"reward_id": "the reward", "quantity": 15}],
         },
     ),
     (
@@ -140,6 +159,11 @@ ROWS: Final[list[tuple[Table, Values, dict[str, Any]]]] = [
             "collected_minor": 29,
             "backers": 30,
         },
+    ),
+    (
+        tables.reward_totals,
+        rows.reward_totals("the campaign", REWARD),
+        {name: getattr(REWARD, name) for name in REWARD.__struct_fields__} | {"campaign_id": "the campaign"},
     ),
     (
         tables.pledges,
