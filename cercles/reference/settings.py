@@ -29,13 +29,16 @@ read them; a check keeps it so. A *secret* is never logged nor shown in an error
 
 
 def settings_classes() -> list[type[BaseSettings]]:
-    """Return every settings class of every folder, in the order of the table."""
+    """Return every settings class of every folder, in the order of the table; a base without a prefix is none."""
     found = []
     for module in map(import_module, MODULES):
         found += [
             kind
             for kind in vars(module).values()
-            if isinstance(kind, type) and issubclass(kind, BaseSettings) and kind.__module__ == module.__name__
+            if isinstance(kind, type)
+            and issubclass(kind, BaseSettings)
+            and kind.__module__ == module.__name__
+            and kind.model_config.get("env_prefix")
         ]
     return found
 
