@@ -57,29 +57,33 @@ def place(pledge: Pledge, changes: Changes) -> None:
 def place_again(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     """Take the pledge out of the totals, count it as it now stands, and take down the difference.
 
-    `always`: take down an entry even of zero, because the pledge's facts changed; else only its place can have changed.
+    `always`: take down an entry even of zero, because the pledge's facts changed; else only its place can have changed,
+    and when it has not, there is nothing to say. Whatever is shown of a pledge comes with an entry: what is cut
+    without one would have no position of its own, and nobody would apply it.
     """
     campaign = changes.campaign
     counted, circle, day = pledge.counted, pledge.circle, pledge.day
+    before = counted, pledge.late, circle, pledge.reason, day
     pledged_minor = collected_minor = 0
     if counted:
         pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
     _take_out(campaign, pledge)
     _put_in(campaign, pledge)
-    if counted and (not pledge.counted or circle != pledge.circle or day != pledge.day):
+    if not always and before == (pledge.counted, pledge.late, pledge.circle, pledge.reason, pledge.day):
+        return
+    leaves = counted and (not pledge.counted or circle != pledge.circle or day != pledge.day)
+    if leaves:
         _count(campaign, circle, day, -pledged_minor, -collected_minor)
         changes.entry(pledge.pledge_id, circle, day, -pledged_minor, -collected_minor)
-        counted = False
         pledged_minor = collected_minor = 0
-    if not pledge.counted:
-        if always:
-            changes.entry(pledge.pledge_id)
-    elif always or not counted:
+    if pledge.counted:
         circle, day = pledge.circle, pledge.day
         pledged_minor = pledge.pledged_minor - pledged_minor
         collected_minor = pledge.collected_minor - collected_minor
         _count(campaign, circle, day, pledged_minor, collected_minor)
         changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
+    elif not leaves:
+        changes.entry(pledge.pledge_id)
     if (pledge.reward_id is not None or pledge.claimed is not None) and claim(pledge, changes):
         changes.flag_exhausted()
     changes.pledge(pledge)

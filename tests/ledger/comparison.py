@@ -129,6 +129,14 @@ def expected_lines(before: NaiveCampaign | None, after: NaiveCampaign) -> Counte
             lines[pledge_id, *was[0], -was[1][0], -was[1][1]] += 1
         if now is not None:
             lines[pledge_id, *now[0], *now[1]] += 1
+    moved = {line[0] for line in lines}
+    rows = {} if before is None else {row.pledge_id: row for row in before.pledges()}
+    for row in after.pledges():
+        was_row = rows.get(row.pledge_id, row)
+        # What is shown of a pledge comes with an entry, of zero where no money moves.
+        if row.pledge_id not in moved and (row.circle, row.unattributed) != (was_row.circle, was_row.unattributed):
+            place = new[row.pledge_id][0] if row.pledge_id in new else (None, None)
+            lines[row.pledge_id, *place, 0, 0] += 1
     if not lines and (before is None or known(before) != known(after)):
         lines[_line_of_nothing(after)] += 1
     return lines

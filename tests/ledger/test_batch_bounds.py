@@ -1,5 +1,6 @@
 """Where an update is cut: after what took it over the bound, never before, and never beyond what a record holds."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +13,19 @@ from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.state import PartitionState, row_of
 from tests.ledger.batches import fold, updates_of
-from tests.ledger.events import amend, authorize, capture, launch, renamed, reward, share, stretch_goal, visit
+from tests.ledger.events import (
+    CAMPAIGN,
+    CLOSES,
+    amend,
+    authorize,
+    capture,
+    launch,
+    renamed,
+    reward,
+    share,
+    stretch_goal,
+    visit,
+)
 
 # The widest character on the wire: six bytes, as an escape.
 WIDE = "\x01"
@@ -189,3 +202,33 @@ def test_a_record_may_be_just_as_large_as_its_bound(monkeypatch: pytest.MonkeyPa
         f"an update of les-anges-anonymes takes {len(record)} bytes, over {len(record) - 1}: "
         "the bounds in ledger/changes.py no longer hold"
     )
+
+
+@pytest.mark.parametrize(
+    ("pledge", "link"),
+    [
+        ({"at": CLOSES + timedelta(days=1)}, {}),
+        ({}, {"parent": "t"}),
+    ],
+    ids=["late ones", "those of a link that leads to itself"],
+)
+def test_a_link_that_many_pledges_waited_for_is_told_whole(pledge: dict[str, Any], link: dict[str, Any]) -> None:
+    """Also when none of them moves any money: every part goes on from the one before, or nobody would apply it."""
+    state = PartitionState()
+    waiting = [capture(f"pledge-{number}", 5, share_token="t", **pledge) for number in range(600)]
+    fold(state, launch(), *waiting)
+    parts = updates_of(fold(state, share("t", **link)))
+    assert len(parts) > 1
+    assert all(update.before < update.after for update in parts)
+    told = [row for update in parts for row in update.pledges]
+    assert told == [state.campaigns[CAMPAIGN].pledge(row.pledge_id) for row in told]
+    assert len(told) == 600
+    assert [row.share_token for update in parts for row in update.shares] == ["t"]
+
+
+def test_a_link_tells_nothing_of_pledges_that_stay_what_they_are() -> None:
+    """They named a link below one that is not known, and still do."""
+    state = PartitionState()
+    fold(state, launch(), share("below", parent="t"), capture("p", 5, share_token="below"))
+    (update,) = updates_of(fold(state, share("t", parent="never posted")))
+    assert (update.pledges, [entry.pledge_id for entry in update.entries]) == ([], [None])
