@@ -153,6 +153,7 @@ HEADERS: Final[dict[str, Row]] = {
     "events that never were": _line(b"Last-Event-ID: -1:-1-\x7f" + b"9" * 5_000),
     "tags that are none": _line(b'If-None-Match: W/"", "' + b'"' * 5_000, b"If-Modified-Since: yesterday"),
     "ranges that are none": _line(b"Range: bytes=-1--1," + b"0-," * 2_000),
+    "a page before that has no host": _line(b"Referer: http://" + b"a." * 30_000),
     "cookies that are none": _line(b"Cookie: ;=;a=;=b;" + b'a="' * 2_000),
     "forms that are none": _line(b"Accept: */*;q=x, text/;/", b"Accept-Encoding: *;q=-1"),
     "addresses that are none": _line(b"X-Forwarded-For: 127.0.0.1,,;", b"Forwarded: for=_x;host=elsewhere"),

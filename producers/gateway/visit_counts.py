@@ -6,7 +6,6 @@ id is of one run of the gateway, and of one time between two makings of room.
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -103,16 +102,27 @@ class VisitTelling:
         self._stopping.set()
 
     async def run(self, tell_seconds: float = TELL_SECONDS) -> None:
-        """Tell what has grown, every so many seconds; while no broker is there it waits and grows."""
-        while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(tell_seconds):
-                    await self._stopping.wait()
-            try:
-                async with asyncio.timeout(LAST_SECONDS_MAX if self._stopping.is_set() else None):
-                    await self.tell()
-            except Exception:  # payments must not end with it: the next turn tells the same again, and the log has it
-                log.exception("visits_not_told")
+        """Tell what has grown, every so many seconds; while no broker is there it waits and grows.
+
+        A telling that the stop meets is ended: the last one tells the same again, with what has come meanwhile.
+        """
+        async with asyncio.TaskGroup() as group:
+            turns = group.create_task(self._take_turns(tell_seconds))
+            await self._stopping.wait()
+            turns.cancel()
+        await self._try_to_tell(LAST_SECONDS_MAX)
+
+    async def _take_turns(self, tell_seconds: float) -> None:
+        while True:
+            await asyncio.sleep(tell_seconds)
+            await self._try_to_tell()
+
+    async def _try_to_tell(self, seconds_max: float | None = None) -> None:
+        try:
+            async with asyncio.timeout(seconds_max):
+                await self.tell()
+        except Exception:  # payments must not end with it: the next turn tells the same again, and the log has it
+            log.exception("visits_not_told")
 
     async def tell(self) -> None:
         """Tell what has grown. What could not be told is told the next time."""

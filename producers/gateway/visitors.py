@@ -86,6 +86,9 @@ _SOURCES: Final[dict[str, VisitOrigin]] = {
 }
 """Values of `utm_source`, in lower case."""
 
+_HOST_LENGTH_MAX: Final = 253
+"""Characters of a host's name, without the dot at its end (RFC 1035, section 2.3.4)."""
+
 
 def kind_of(method: str, headers: Mapping[str, str]) -> VisitKind:
     """Return what the request is. The names of headers are in lower case."""
@@ -117,6 +120,8 @@ def _host(referrer: str) -> str | None:
 
 
 def _of_host(host: str) -> VisitOrigin | None:
+    if len(host) > _HOST_LENGTH_MAX:
+        return None
     labels = host.split(".")
     for start in range(len(labels)):
         origin = _HOSTS.get(".".join(labels[start:]))

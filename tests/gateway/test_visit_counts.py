@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
+from producers.gateway import visit_counts
 from producers.gateway.posting import Posting
 from producers.gateway.share_links import ShareLink
 from producers.gateway.visit_counts import EVENTS_MAX, VisitCounts, VisitTelling
@@ -181,3 +182,40 @@ def test_the_last_word_ends_in_time(fault: Exception | None) -> None:
 
     asyncio.run(asyncio.wait_for(scene(), 20))
     assert len(gateway.log.records) == (fault is None)
+
+
+def test_what_comes_during_the_telling_that_the_stop_meets_is_told() -> None:
+    """The last word is said after it."""
+    gateway = Gateway()
+
+    async def scene() -> None:
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.log.held.clear()
+        running = asyncio.create_task(gateway.telling.run(0))
+        await asyncio.sleep(0.05)
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.telling.stop()
+        gateway.log.held.set()
+        await running
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+    assert gateway.told_so_far()[-1].visits == 2
+
+
+def test_the_stop_does_not_wait_for_a_telling_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the broker does, the stop takes as long as the last word may."""
+    monkeypatch.setattr(visit_counts, "LAST_SECONDS_MAX", 0.05)
+    gateway = Gateway()
+
+    async def scene() -> None:
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.log.held.clear()
+        running = asyncio.create_task(gateway.telling.run(0))
+        await asyncio.sleep(0.05)
+        gateway.telling.stop()
+        try:
+            await asyncio.wait_for(running, 5)
+        finally:
+            gateway.log.held.set()
+
+    asyncio.run(scene())

@@ -88,6 +88,9 @@ def test_who_asks_for_the_head_alone_does_not_visit() -> None:
         ("WhatsApp", None, "whatsapp"),
         ("ig", "https://www.facebook.com/", "instagram"),
         ("t.co", None, "x"),
+        (None, "https://" + "a." * 30_000 + "t.co/", "other"),
+        (None, "https://" + "a" * (253 - len(".t.co")) + ".t.co/", "x"),
+        (None, "https://" + "a" * (254 - len(".t.co")) + ".t.co/", "other"),
         ("my-own-campaign-7", "https://www.facebook.com/", "other"),
     ],
 )
