@@ -39,7 +39,7 @@ coverage: environment-dev ## Check that the example tests of the pure folds reac
 		--ignore tests/ledger/test_properties.py --ignore tests/ledger/test_against_naive.py
 	@$(VENV)/python -m coverage report
 
-mutants: environment-dev ## Change the pure folds in 2,000 small ways and check that its example tests notice each one
+mutants: environment-dev ## Change the pure folds in 2,000 small ways and check that their example tests notice each one
 	@sh ops/mutants.sh $(ARGS)
 
 check: check-style check-types check-imports check-schemas check-reference check-alerts check-capacity ## Run everything that needs no test run: linters, types, layering, generated files, alerts

@@ -48,8 +48,8 @@ def audit(
         ),
     ] = None,
 ) -> None:
-    """Fold the log again and compare the database with it: every entry, milestone, total, circle, day, pledge, term
-    and dead letter, each campaign at the position at which its rows stand.
+    """Fold the log again and compare the database with it: every entry, milestone, total, circle, day, pledge, link,
+    visit, reward, term and dead letter, each campaign at the position at which its rows stand.
 
     Names every difference: what is missing, what is there and should not be, what differs; campaigns that a sink has
     marked because it missed something; and payments of a gateway that count in two campaigns.

@@ -152,6 +152,7 @@ def test_requests_and_events_are_counted_by_bounded_labels(client: httpx.Client,
         "/v1/campaigns/{campaign_id}",
         "/v1/campaigns/{campaign_id}/amendments",
         "/v1/campaigns/{campaign_id}/shares",
+        "/s/{ticket}",
         "/openapi.json",
         "unmatched",
     }

@@ -1,4 +1,7 @@
-"""Rewards: the terms' list, claims of each, and which pledge and entry claims what."""
+"""Rewards: the terms' list, claims of each, and which pledge and entry claims what.
+
+Those of a campaign that is in the database already come with `cercles rebuild --campaign`.
+"""
 
 from typing import Final
 
