@@ -109,7 +109,9 @@ class GatewaySettings(BaseSettings):
     campaign_pages: Annotated[HttpUrl, AfterValidator(_pages)] | None = Field(
         default=None,
         description="Where the campaigns' own pages are, such as https://cercles.example/campaigns: share links lead "
-        "to this address with a slash and the campaign's id; without it there are no such links",
+        "to this address with a slash, the campaign's id and `?share_token=`, which the page has to hand on to its "
+        "checkout, so that it comes back with the pledge (the reader's live page does not); without it there are no "
+        "such links",
     )
     publish_seconds: float = Field(
         default=PUBLISH_SECONDS_MAX,

@@ -34,7 +34,7 @@ def build_app(
         route_handlers=[
             campaign_routes(snapshots, waiting, settings),
             stream_route(following),
-            page_routes(snapshots),
+            page_routes(snapshots, following),
             asset_routes(),
         ],
         template_config=templates(),

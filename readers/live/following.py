@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from litestar.response import ServerSentEventMessage
 
-from readers.live.whole import Look, WholeCampaign, look_again, look_at
+from readers.live.whole import Look, WholeCampaign, look_again, look_at, read_whole
 from readers.metrics import ReaderMetrics, StreamOutcome
 from readers.queries import CampaignUnknownError
 from readers.settings import ReaderSettings
@@ -143,6 +143,22 @@ class Following:
             raise
         followed.followers += 1
         return Stream(followed, self, last_event_id)
+
+    async def whole(self, campaign_id: str, heard_event_id: str | None = None) -> WholeCampaign:
+        """Return a campaign as it is now.
+
+        Who has just heard of `heard_event_id` from a stream is given what was told with it, if that is still the last
+        word: so a change that a thousand pages hear of, and ask for, is read once. Anybody else costs a row where the
+        campaign is followed and has not changed since the last look. Raises what `follow` raises of the campaign and
+        the database.
+        """
+        followed = self._followed.get(campaign_id)
+        if followed is None:
+            return await self._snapshots.read(partial(read_whole, campaign_id=campaign_id))
+        if followed.message.id == heard_event_id:
+            return followed.look.campaign
+        look = await self._snapshots.read(partial(look_again, campaign_id=campaign_id, last=followed.look))
+        return look.campaign
 
     def leave(self, followed: _Followed, outcome: StreamOutcome) -> None:
         """Take note of the end of a stream."""

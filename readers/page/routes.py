@@ -15,10 +15,10 @@ from litestar.response import Template
 from litestar.template.config import TemplateConfig
 
 from readers.answers import CampaignSummary
-from readers.live.whole import read_whole
+from readers.live.following import Following
 from readers.page.languages import LANGUAGES, Language, choose_language
 from readers.page.scene import scene
-from readers.parameters import CampaignCursor, CampaignId, to_the_end
+from readers.parameters import CampaignCursor, CampaignId, LastEventId, to_the_end
 from readers.problems import ERRORS, problem_of
 from readers.queries import read_campaigns
 from readers.settings import PAGE_SIZE_DEFAULT
@@ -85,11 +85,12 @@ def _row(campaign: CampaignSummary, language: Language) -> dict[str, str]:
 async def show_campaign(
     campaign_id: CampaignId,
     request: Request[Any, Any, Any],
-    pages: NamedDependency[Snapshots],
+    following: NamedDependency[Following],
+    last_event_id: LastEventId = None,
     lang: LanguageCode = None,
 ) -> Template:
     language = _language(request, lang)
-    campaign = await pages.read(partial(read_whole, campaign_id=campaign_id))
+    campaign = await following.whole(campaign_id, last_event_id)
     return _page("campaign", language, scene=scene(campaign, language, datetime.now(UTC)))
 
 
@@ -105,16 +106,19 @@ def _say_problem(request: Request[Any, Any, Any], error: Exception) -> Template:
     return answer
 
 
-def page_routes(snapshots: Snapshots) -> Router:
+def page_routes(snapshots: Snapshots, following: Following) -> Router:
     """Return everything under `/campaigns`."""
 
-    async def provide() -> Snapshots:
+    async def provide_pages() -> Snapshots:
         return snapshots
+
+    async def provide_following() -> Following:
+        return following
 
     return Router(
         path="/campaigns",
         route_handlers=[show_campaigns, show_campaign],
-        dependencies={"pages": Provide(provide)},
+        dependencies={"pages": Provide(provide_pages), "following": Provide(provide_following)},
         exception_handlers=dict.fromkeys(ERRORS, _say_problem),
         include_in_schema=False,
     )

@@ -7,7 +7,7 @@ update, with a thousand entries and the totals after the last.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Decoding, LogEvent
 from schemas.updates import RECORD_BYTES_MAX, Update, encoder
 from schemas.zones import TZDATA_VERSION
+from stream_processors.decoding import FAULTS, NotAnEventError, decode_event
 from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.moments import check_moment
@@ -30,7 +31,6 @@ PART_BYTES: Final = RECORD_BYTES_MAX // 2
 What is added between two looks (one pledge, one milestone, the terms, of which a door takes 64 KiB at most) takes less
 than the other half.
 """
-
 
 _DECODED_MAX: Final = 64
 """Events that are decoded at a time: few enough to be in the processor's cache when they are folded."""
@@ -224,36 +224,16 @@ def _decode_plain(values: list[bytes]) -> list[LogEvent] | None:
         return None
     try:
         return [_decode_event(value) for value in values]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except FAULTS:
         return None
 
 
 def _decode(value: bytes | None) -> LogEvent:
     """Return the event of a record. Raises Refusal (`invalid_event`) for anything that is not one."""
-    if value is None:
-        raise Refusal("invalid_event", "the record has no value")
     try:
-        event = _decode_event(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("invalid_event", _printable(str(error))) from None
-    # JSON has NUL as an escape only, and a single byte is quickly found to be absent.
-    if b"\\" in value and _has_nul(msgspec.to_builtins(event)):
-        # No database keeps the character NUL in a text.
-        raise Refusal("invalid_event", "a text holds the character NUL")
-    return event
-
-
-def _has_nul(part: Any) -> bool:
-    if isinstance(part, dict):
-        return any(_has_nul(value) for value in part.values())
-    if isinstance(part, list):
-        return any(_has_nul(value) for value in part)
-    return isinstance(part, str) and "\x00" in part
-
-
-def _printable(text: str) -> str:
-    """Return the words of an error without control characters that the event brought into them."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+        return decode_event(value, Decoding.log)
+    except NotAnEventError as error:
+        raise Refusal("invalid_event", str(error)) from None
 
 
 def _encode(update: Update) -> bytes:

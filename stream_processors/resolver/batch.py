@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Event, encode
 from schemas.payments import PaymentDecoding, PaymentEvent, PaymentFact
+from stream_processors.decoding import NotAnEventError, decode_event
 from stream_processors.refusals import ResolverRefusalReason
 from stream_processors.resolver.fold import Refusal, expired, resolve
 from stream_processors.resolver.record import PaymentRecord
@@ -84,13 +83,7 @@ def _check_key(key: bytes | None, event: PaymentEvent) -> None:
 
 def _decode(value: bytes | None) -> PaymentEvent:
     """Return the event of a record. Raises Refusal (`invalid_event`) for anything that is not one."""
-    if value is None:
-        raise Refusal("invalid_event", "the record has no value")
-    if b"\\u0000" in value:
-        # JSON has NUL as this escape only, and no database keeps the character in a text.
-        raise Refusal("invalid_event", "a text holds the character NUL")
     try:
-        return PaymentDecoding.log.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        words = "".join(character if character.isprintable() else "?" for character in str(error))
-        raise Refusal("invalid_event", words) from None
+        return decode_event(value, PaymentDecoding.log)
+    except NotAnEventError as error:
+        raise Refusal("invalid_event", str(error)) from None

@@ -33,7 +33,8 @@ class UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
     """The records that a fetch brought, as they were parsed.
 
     aiokafka copies each into a dataclass, field by field, which takes as long as decoding its event. What was parsed
-    has an offset, a timestamp, a key, a value and headers, too.
+    has an offset, a timestamp, a key, a value and headers, too. It takes the place of aiokafka's own class, so in every
+    consumer of the process.
     """
 
     def _consumer_record(self, _source: TP, record: Any) -> Any:

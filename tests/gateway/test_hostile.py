@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from producers.gateway.app import make_app
+from producers.gateway.share_links import ShareLink, ShareLinks
 from producers.metrics import GatewayMetrics
 from schemas.http_bounds import PARAMETERS_MAX, TARGET_LENGTH_MAX, PunctualH11
 from tests.asgi import ask
@@ -49,8 +50,14 @@ def doors() -> dict[str, Door]:
             body=json.dumps(AMENDMENT).encode(),
         ),
         "share": Door(method="POST", path=f"/v1/campaigns/{CAMPAIGN}/shares", headers=admin, body=share),
+        "visit": Door(method="GET", path=visit_path(), headers={"referer": "https://example.org/"}),
         "document": Door(method="GET", path="/openapi.json", headers={}),
     }
+
+
+def visit_path() -> str:
+    """Return the path of a share link that this gateway has made."""
+    return ShareLinks(knocking.settings().pseudonym.key).path(ShareLink(CAMPAIGN, "token-1"))
 
 
 @pytest.mark.parametrize("name", doors())
@@ -61,7 +68,7 @@ def test_the_whole_table(name: str, gateway: RunningGateway) -> None:
     statuses = answers(gateway.host, gateway.port, door)
     assert {row: status for row, status in statuses.items() if status is not None and status >= 500} == {}
     assert gateway.counted("cercles_gateway_refusals_total", **reason) == before
-    assert status_of(gateway.host, gateway.port, door.request()) in (200, 202)
+    assert status_of(gateway.host, gateway.port, door.request()) in (200, 202, 302)
 
 
 def test_what_is_said_twice_is_refused(client: httpx.Client, gateway: RunningGateway) -> None:

@@ -1,6 +1,7 @@
 """Visits are counted in memory and told cumulatively: nothing twice, and in bounded memory."""
 
 import asyncio
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from producers.gateway import visit_counts
 from producers.gateway.posting import Posting
 from producers.gateway.share_links import ShareLink
-from producers.gateway.visit_counts import EVENTS_MAX, VisitCounts, VisitTelling
+from producers.gateway.visit_counts import EVENTS_MAX, TELL_SECONDS, WAIT_SECONDS_MAX, VisitCounts, VisitTelling
 from producers.metrics import GatewayMetrics
 from producers.publication import BrokerAwayError
 from schemas.events import Decoding, ShareVisited, ShareVisitedData
@@ -27,8 +28,9 @@ class Gateway:
     def __init__(self, counts_max: int = 100) -> None:
         self.registry, self.log = CollectorRegistry(), FakeLog()
         metrics = GatewayMetrics(self.registry)
+        self.seconds = 1_000_000.0
         self.counts = VisitCounts(metrics, counts_max)
-        self.telling = VisitTelling(self.counts, Posting(self.log, metrics), lambda: NOW)
+        self.telling = VisitTelling(self.counts, Posting(self.log, metrics), lambda: NOW, lambda: self.seconds)
 
     def told(self) -> list[ShareVisitedData]:
         """Tell, and return what was written by that."""
@@ -146,6 +148,76 @@ def test_room_is_made_of_what_is_told() -> None:
     assert len(sums) == 8
     assert gateway.counted("cercles_gateway_visits_uncounted_total") == 0
     assert gateway.counted("cercles_gateway_visit_counts") == 0
+
+
+def test_a_link_that_is_visited_for_ever_is_told_ever_more_seldom() -> None:
+    """By each origin some 90 records in the first day, and one an hour from then on: a stranger can't fill the log."""
+    gateway, days, told = Gateway(), 3, list[int]()
+    visits = days * 24 * 3600 // int(TELL_SECONDS)
+    for turn in range(visits):
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.seconds += TELL_SECONDS
+        if gateway.told():
+            told.append(turn)
+    by_day = [sum(turn // (visits // days) == day for turn in told) for day in range(days)]
+    assert by_day[0] <= 90
+    assert by_day[1:] == [24, 24]
+    assert told[:5] == [0, 1, 2, 3, 4]
+    asyncio.run(gateway.telling.tell(math.inf))
+    assert gateway.told_so_far()[-1].visits == visits
+
+
+def test_what_waits_is_told_at_the_end() -> None:
+    """The last word is said of everything, due or not."""
+    gateway = Gateway()
+    gateway.counts.add(LINK, "x", "visit")
+    gateway.told()
+    gateway.seconds += WAIT_SECONDS_MAX
+    gateway.counts.add(LINK, "x", "visit")
+    gateway.told()
+    gateway.counts.add(LINK, "x", "visit")
+    assert gateway.told() == []
+
+    async def scene() -> None:
+        gateway.telling.stop()
+        await gateway.telling.run()
+
+    asyncio.run(scene())
+    assert gateway.told_so_far()[-1].visits == 3
+
+
+def test_what_waits_keeps_its_age_when_room_is_made() -> None:
+    """Others that fill the room do not let a link begin anew, by another counter, at ten seconds."""
+    gateway = Gateway(counts_max=6)
+    for _ in range(2):
+        gateway.counts.add(LINK, "x", "visit")
+        gateway.told()
+        gateway.seconds += WAIT_SECONDS_MAX
+    gateway.counts.add(LINK, "x", "visit")
+    (before,) = gateway.told()
+    gateway.counts.add(LINK, "x", "visit")
+    for token in ("token-2", "token-3"):
+        gateway.counts.add(ShareLink("film", token), "x", "visit")
+        assert [one.share_token for one in gateway.told()] == [token]
+    assert gateway.counted("cercles_gateway_visit_counts") == 1
+    gateway.seconds += WAIT_SECONDS_MAX
+    (after,) = gateway.told()
+    assert (after.visits, after.counter_id) == (4, before.counter_id)
+
+
+def test_what_waits_is_told_when_it_takes_half_the_room() -> None:
+    """Rather than that others are not counted."""
+    gateway = Gateway(counts_max=4)
+    links = [ShareLink("film", f"token-{number}") for number in range(3)]
+    gateway.counts.add(links[0], "x", "visit")
+    gateway.told()
+    gateway.seconds += WAIT_SECONDS_MAX
+    gateway.counts.add(links[0], "x", "visit")
+    gateway.told()
+    gateway.counts.add(links[0], "x", "visit")
+    assert gateway.told() == []
+    gateway.counts.add(links[1], "x", "visit")
+    assert [one.share_token for one in gateway.told()] == ["token-0", "token-1"]
 
 
 def test_it_tells_in_turns_and_once_more_at_the_end() -> None:

@@ -8,9 +8,9 @@ from datetime import date
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from readers.live.following import Following
+from readers.live.following import Following, event_id
 from readers.live.whole import MILESTONES_MAX
 from readers.metrics import ReaderMetrics
 from readers.process import ReaderProcess
@@ -178,6 +178,32 @@ def test_one_look_serves_all_who_follow(stored: Stored) -> None:
         before = reads()
         time.sleep(0.5)
         assert reads() == before
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_what_a_stream_has_told_is_not_read_again_for_each_page(stored: Stored) -> None:
+    """Who has just heard of it is given it; anybody else costs a row, and is told how the campaign stands by now."""
+    stored.campaign()
+    settings, metrics = settings_for(stored.url, stream_poll_seconds=SECONDS_MAX), ReaderMetrics()
+    engine, statements = open_engine(settings), list[str]()
+    event.listen(engine, "before_cursor_execute", lambda *said: statements.append(said[2].partition(" ")[0]))
+
+    async def scene() -> None:
+        following = Following(Snapshots(engine, metrics, at_once=1, queued_max=9), metrics, settings)
+        stream = await following.follow("film", None)
+        heard = str((await anext(stream)).id)
+        statements.clear()
+        assert {event_id(await following.whole("film", heard)) for _ in range(100)} == {heard}
+        assert statements == []
+        assert event_id(await following.whole("film")) == heard
+        assert statements == ["BEGIN", "SELECT"]
+        await asyncio.to_thread(stored.entries, 1, [Line(1_000)])
+        for other in (None, "0:1-another"):
+            assert (await following.whole("film", other)).totals.pledged_minor == 1_000
+        stream.end()
+
+    asyncio.run(scene())
+    engine.dispose()
 
 
 def test_stopping_ends_every_stream(stored: Stored) -> None:

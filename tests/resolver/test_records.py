@@ -32,6 +32,15 @@ def test_what_is_no_event_of_a_payment(value: bytes | None, words: str) -> None:
     assert len(partition.append(link(), refund())) == 1
 
 
+def test_a_text_that_only_looks_like_nul_is_an_event() -> None:
+    """A backslash and four digits are five characters that every database keeps."""
+    partition = Partition()
+    escaped = encode(refund()).replace(b"refund-stripe:re_1", b"a\\\\u0000b")
+    partition.append(link())
+    assert len(partition.put(escaped)) == 1
+    assert partition.dead_letters == []
+
+
 @pytest.mark.parametrize("key", [None, b"", b"another"])
 def test_another_key_than_the_payments(key: bytes | None) -> None:
     """Its payment's story is told elsewhere."""

@@ -45,7 +45,7 @@
     try {
       while (campaign.dataset.eventId !== newest) {
         const heard = newest;
-        const answer = await fetch(location.href, { cache: "no-cache" });
+        const answer = await fetch(location.href, { cache: "no-cache", headers: { "Last-Event-ID": heard } });
         if (!answer.ok) throw new Error(`status ${answer.status}`);
         replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
         await new Promise((resolve) => setTimeout(resolve, BETWEEN_READS_MS));
