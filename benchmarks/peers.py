@@ -8,12 +8,14 @@ packages go into an environment of their own. All that is made for them is kept 
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -40,11 +42,16 @@ LIMIT_SECONDS: Final = 900
 PEERS: Final[dict[str, str]] = {
     "ks-1-eos-memory": "≥ 1.5",
     "ks-1-alos-memory": "≥ 1",
+    "ks-2-eos-memory": "≥ 1.5",
+    "ks-2-alos-memory": "≥ 1",
     "bytewax": "≥ 2.5",
     "quix-alos": "≥ 6",
     "faust": "≥ 60",
 }
-"""The best configuration of each with one process and one thread, and what is to be reached beside it."""
+"""The best configuration of each with one process and one thread, of Kafka Streams with two threads as well, and what
+as many workers of ours are to reach beside it."""
+
+_THREADS: Final = re.compile(r"ks-(\d+)-")
 
 
 def same_content(count: int) -> Iterator[Record]:
@@ -69,6 +76,12 @@ def same_content(count: int) -> Iterator[Record]:
             specversion="1.0", id=f"e{number}", source=SOURCE, time=START + timedelta(days=1), data=data
         )
         yield Record(campaign_id.encode(), encode(event))
+
+
+def _workers(name: str) -> int:
+    """Return how many workers stand beside a peer."""
+    threads = _THREADS.match(name)
+    return int(threads[1]) if threads else 1
 
 
 def _runner(directory: Path, environment: Mapping[str, str], name: str) -> Callable[[], Measurement]:
@@ -153,7 +166,7 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
             Row(
                 f"beside {name}, {events:,} events",
                 "events/s",
-                lambda: measure_worker(bootstrap, total),
+                partial(measure_worker, bootstrap, total, _workers(name)),
                 _runner(directory, few if name == "faust" else many, name),
                 PEERS.get(name, ""),
                 warm_up=False,
