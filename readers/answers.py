@@ -23,7 +23,11 @@ NextCursor = Annotated[str | None, Meta(description="`cursor` of the next page; 
 
 
 Conversion = Annotated[
-    str | None, Meta(description="Pledges for each hundred visits, to two decimals; null without any visit")
+    str | None,
+    Meta(
+        description="Pledges for each hundred visits, to two decimals; null without any visit. The visits of a link "
+        "that is visited for long are up to an hour late"
+    ),
 ]
 
 

@@ -31,8 +31,8 @@ def decode_event(value: bytes | None, decoder: msgspec.json.Decoder[_Event]) -> 
 
 def _has_nul(part: Any) -> bool:
     if isinstance(part, dict):
-        return any(_has_nul(value) for value in part.values())
-    if isinstance(part, list):
+        return any(_has_nul(value) for line in part.items() for value in line)
+    if isinstance(part, list | tuple):
         return any(_has_nul(value) for value in part)
     return isinstance(part, str) and "\x00" in part
 

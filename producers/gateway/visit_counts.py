@@ -1,8 +1,9 @@
 """Visits, counted in memory and told to the log: a new count within ten seconds, an old one more and more seldom.
 
 A count is cumulative: it is told again, higher, and of what one counter tells of a link the greatest counts. So nothing
-is counted twice, whatever is repeated. What is lost with a gateway that is killed is what was not told yet. A counter's
-id is of one run of the gateway, and of one time between two makings of room.
+is counted twice, whatever is repeated. What is lost with a gateway that is killed, or that can't reach the brokers when
+it stops, is what was not told yet. A counter's id is of one run of the gateway, and of one time between two makings of
+room.
 
 Whoever has a public link can visit it for ever, and every telling is a record that the log keeps for ever. So a count
 waits for a tenth of its age before it is told again, for an hour at most: however often a link is visited, a gateway
@@ -30,6 +31,8 @@ SOURCE: Final = "admin"
 """The gateway itself: every campaign takes its word on links."""
 
 TELL_SECONDS: Final = 10.0
+"""How often what is due is told."""
+
 AGE_SHARE: Final = 0.1
 """How long a count waits before it is told again, as a share of the time since it was told first."""
 
@@ -70,6 +73,11 @@ class _Count:
         """Whether nothing has come since."""
         return self.numbers == self.told
 
+    @property
+    def visits_untold(self) -> int:
+        """How many visits have come since."""
+        return self.numbers["visit"] - self.told["visit"]
+
     def tell(self, numbers: dict[VisitKind, int], seconds: float) -> None:
         """Note that these were told at that time."""
         self.told = numbers
@@ -107,13 +115,19 @@ class VisitCounts:
         untold = [count for count in self._counts.values() if not count.is_told]
         return untold if self._is_half_taken(len(untold)) else [count for count in untold if count.due <= seconds]
 
-    def make_room(self) -> None:
+    def make_room(self, seconds: float) -> None:
         """Once half the room is taken, forget what is told; another counter goes on from nothing.
 
-        What goes on growing stays, and so does its age.
+        What has grown lately stays, and so does its age: only if that alone takes half the room, all that is told goes.
         """
         if self._is_half_taken(len(self._counts)):
-            self._counts = {key: count for key, count in self._counts.items() if not count.is_told}
+            self._counts = {
+                key: count
+                for key, count in self._counts.items()
+                if not count.is_told or count.due + TELL_SECONDS > seconds
+            }
+            if self._is_half_taken(len(self._counts)):
+                self._counts = {key: count for key, count in self._counts.items() if not count.is_told}
             self._counter_id = _new_counter()
 
     def _is_half_taken(self, counts: int) -> bool:
@@ -153,6 +167,9 @@ class VisitTelling:
             await self._stopping.wait()
             turns.cancel()
         await self._try_to_tell(seconds_max=LAST_SECONDS_MAX, by=math.inf)
+        lost = self._counts.untold(math.inf)
+        if lost:
+            log.error("visits_lost", links=len(lost), visits=sum(count.visits_untold for count in lost))
 
     async def _take_turns(self, tell_seconds: float) -> None:
         while True:
@@ -180,7 +197,7 @@ class VisitTelling:
             told_at = self._seconds()
             for count, told in zip(some, numbers, strict=True):
                 count.tell(told, told_at)
-        self._counts.make_room()
+        self._counts.make_room(self._seconds())
 
     def _events(self, counts: Iterable[_Count]) -> Iterator[ShareVisited]:
         now = self._now()

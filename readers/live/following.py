@@ -27,6 +27,9 @@ HEARTBEAT: Final = ServerSentEventMessage(event="heartbeat", data="")
 LOOK_SHARE_MAX: Final = 0.2
 """Largest part of the time that looking at one campaign may take: a larger one is looked at more seldom."""
 
+LOOK_AGE_SECONDS_MAX: Final = 60.0
+"""How old a look may be that is kept since the campaign's mark has not changed: a repair may leave the mark."""
+
 log: Final = structlog.get_logger(__name__)
 
 
@@ -148,17 +151,13 @@ class Following:
         """Return a campaign as it is now.
 
         Who has just heard of `heard_event_id` from a stream is given what was told with it, if that is still the last
-        word: so a change that a thousand pages hear of, and ask for, is read once. Anybody else costs a row where the
-        campaign is followed and has not changed since the last look. Raises what `follow` raises of the campaign and
-        the database.
+        word: so a change that a thousand pages hear of, and ask for, is read once. Raises CampaignUnknownError, and
+        what Snapshots.read raises.
         """
         followed = self._followed.get(campaign_id)
-        if followed is None:
-            return await self._snapshots.read(partial(read_whole, campaign_id=campaign_id))
-        if followed.message.id == heard_event_id:
+        if followed is not None and followed.message.id == heard_event_id:
             return followed.look.campaign
-        look = await self._snapshots.read(partial(look_again, campaign_id=campaign_id, last=followed.look))
-        return look.campaign
+        return await self._snapshots.read(partial(read_whole, campaign_id=campaign_id))
 
     def leave(self, followed: _Followed, outcome: StreamOutcome) -> None:
         """Take note of the end of a stream."""
@@ -187,13 +186,16 @@ class Following:
     async def _look_while_followed(self, campaign_id: str, followed: _Followed) -> None:
         took_seconds = 0.0
         clock = asyncio.get_running_loop().time
+        looked_at = clock()
         while not followed.interrupted:
             await asyncio.sleep(max(self._poll_seconds, took_seconds * (1 / LOOK_SHARE_MAX - 1)))
             if not followed.followers:
                 break
             began = clock()
+            is_old = began - looked_at > LOOK_AGE_SECONDS_MAX
+            look_now = look_at if is_old else partial(look_again, last=followed.look)
             try:
-                look = await self._snapshots.read(partial(look_again, campaign_id=campaign_id, last=followed.look))
+                look = await self._snapshots.read(partial(look_now, campaign_id=campaign_id))
             except ReadsQueueFullError:
                 continue  # counted where it was refused; the next look may find room
             except CampaignUnknownError:
@@ -204,6 +206,7 @@ class Following:
                 break
             took_seconds = clock() - began
             if look is not followed.look:
+                looked_at = began
                 followed.show(look)
         followed.interrupt()
         del self._followed[campaign_id]

@@ -102,8 +102,8 @@ def read_whole(connection: Connection, campaign_id: str) -> WholeCampaign:
 def look_at(connection: Connection, campaign_id: str) -> Look:
     """Return the campaign as it now is. Raises CampaignUnknownError.
 
-    The mark is all of the campaign's row of totals: each update that is stored moves its position, and a repair, which
-    may not, changes what was wrong in it.
+    The mark is all of the campaign's row of totals: each update that is stored moves its position. A repair may not,
+    nor change anything else in that row: so a look that is kept has to be made anew from time to time.
     """
     row = connection.execute(_MARK, {"campaign_id": campaign_id}).one_or_none()
     if row is None:

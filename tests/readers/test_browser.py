@@ -90,6 +90,8 @@ def test_a_whole_campaign_moves_on_the_screen_as_in_the_api(stored: Stored, film
         page = stack.enter_context(opened(browser, url, f"/campaigns/{film.campaign_id}"))
         expect(page.locator("#connection")).to_have_text("Live", use_inner_text=True)
         page.evaluate("window.neverLoadedAgain = true")
+        asked: list[str | None] = []
+        page.on("request", lambda request: asked.append(request.headers.get("last-event-id")))
         page.locator("summary").click()
         for _ in film.chapters():
             whole = api.get("").json()
@@ -99,6 +101,7 @@ def test_a_whole_campaign_moves_on_the_screen_as_in_the_api(stored: Stored, film
         assert shown(page, "#figures") == "17 230 € of 15 000 € 115 %"
         assert page.title().replace("\N{NO-BREAK SPACE}", " ") == "115 % · Les Anges Anonymes · Cercles"
         assert page.evaluate("window.neverLoadedAgain")
+        assert page.locator("#campaign").get_attribute("data-event-id") in asked
         assert page.locator("details").get_attribute("open") is not None, "what was open stays open"
         assert shown(page, "#announced") == "17 230 € of 15 000 €, 115 %. 183 backers."
 
