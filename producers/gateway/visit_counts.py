@@ -8,6 +8,10 @@ room.
 Whoever has a public link can visit it for ever, and every telling is a record that the log keeps for ever. So a count
 waits for a tenth of its age before it is told again, for an hour at most: however often a link is visited, a gateway
 tells each of its origins some 90 times in the first day, and 24 times in each day that follows.
+
+A count that is forgotten begins anew, at ten seconds and by another counter. What was told longest ago is forgotten
+first, and a quarter of the room is left to what was told last: while fewer links and origins than that are visited
+within some two hours, only a link that nobody has visited for an hour is forgotten, and once in two hours at most.
 """
 
 import asyncio
@@ -56,7 +60,7 @@ log = structlog.get_logger(__name__)
 class _Count:
     """What one link has got from one origin, by one counter, and how much of it is told."""
 
-    __slots__ = ("counter_id", "due", "first_told", "link", "numbers", "origin", "told")
+    __slots__ = ("counter_id", "due", "first_told", "link", "numbers", "origin", "told", "told_at")
 
     def __init__(self, counter_id: str, link: ShareLink, origin: VisitOrigin) -> None:
         self.counter_id = counter_id
@@ -65,6 +69,7 @@ class _Count:
         self.numbers: dict[VisitKind, int] = {"visit": 0, "bot": 0, "prefetch": 0}
         self.told: dict[VisitKind, int] = dict(self.numbers)
         self.first_told: float | None = None
+        self.told_at = -math.inf
         self.due = 0.0
         """From when on it may be told, in seconds of the telling's clock."""
 
@@ -81,6 +86,7 @@ class _Count:
     def tell(self, numbers: dict[VisitKind, int], seconds: float) -> None:
         """Note that these were told at that time."""
         self.told = numbers
+        self.told_at = seconds
         if self.first_told is None:
             self.first_told = seconds
         self.due = seconds + min(WAIT_SECONDS_MAX, AGE_SHARE * (seconds - self.first_told))
@@ -115,20 +121,17 @@ class VisitCounts:
         untold = [count for count in self._counts.values() if not count.is_told]
         return untold if self._is_half_taken(len(untold)) else [count for count in untold if count.due <= seconds]
 
-    def make_room(self, seconds: float) -> None:
-        """Once half the room is taken, forget what is told; another counter goes on from nothing.
+    def make_room(self) -> None:
+        """Once half the room is taken, forget what was told longest ago, until a quarter of it is taken.
 
-        What has grown lately stays, and so does its age: only if that alone takes half the room, all that is told goes.
+        What was not told yet stays, and so does its age. What was forgotten and comes again has another counter.
         """
-        if self._is_half_taken(len(self._counts)):
-            self._counts = {
-                key: count
-                for key, count in self._counts.items()
-                if not count.is_told or count.due + TELL_SECONDS > seconds
-            }
-            if self._is_half_taken(len(self._counts)):
-                self._counts = {key: count for key, count in self._counts.items() if not count.is_told}
-            self._counter_id = _new_counter()
+        if not self._is_half_taken(len(self._counts)):
+            return
+        told = sorted((count for count in self._counts.values() if count.is_told), key=lambda count: count.told_at)
+        for count in told[: len(self._counts) - self._counts_max // 4]:
+            del self._counts[count.link, count.origin]
+        self._counter_id = _new_counter()
 
     def _is_half_taken(self, counts: int) -> bool:
         return counts * 2 >= self._counts_max
@@ -197,7 +200,7 @@ class VisitTelling:
             told_at = self._seconds()
             for count, told in zip(some, numbers, strict=True):
                 count.tell(told, told_at)
-        self._counts.make_room(self._seconds())
+        self._counts.make_room()
 
     def _events(self, counts: Iterable[_Count]) -> Iterator[ShareVisited]:
         now = self._now()

@@ -20,6 +20,7 @@ from tests.gateway.fake_log import FakeLog
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LINK, OTHER = ShareLink("film", "token-1"), ShareLink("film", "token-2")
+HOUR_TURNS = 3600 // int(TELL_SECONDS)
 
 
 class Gateway:
@@ -151,20 +152,30 @@ def test_room_is_made_of_what_is_told() -> None:
 
 
 def test_a_link_that_is_visited_for_ever_is_told_ever_more_seldom() -> None:
-    """By each origin some 90 records in the first day, and one an hour from then on: a stranger can't fill the log."""
+    """By each origin some 90 records in the first day, and one an hour from then on: a stranger can't fill the log.
+
+    It is visited each second, and no visit is lost.
+    """
     gateway, days, told = Gateway(), 3, list[int]()
-    visits = days * 24 * 3600 // int(TELL_SECONDS)
-    for turn in range(visits):
-        gateway.counts.add(LINK, "x", "visit")
-        gateway.seconds += TELL_SECONDS
-        if gateway.told():
-            told.append(turn)
-    by_day = [sum(turn // (visits // days) == day for turn in told) for day in range(days)]
+    turns = days * 24 * HOUR_TURNS
+
+    async def scene() -> None:
+        for turn in range(turns):
+            for _ in range(int(TELL_SECONDS)):
+                gateway.counts.add(LINK, "x", "visit")
+            gateway.seconds += TELL_SECONDS
+            before = len(gateway.log.records)
+            await gateway.telling.tell()
+            told.extend([turn] * (len(gateway.log.records) - before))
+        await gateway.telling.tell(math.inf)
+
+    asyncio.run(scene())
+    by_day = [sum(turn // (24 * HOUR_TURNS) == day for turn in told) for day in range(days)]
+    assert sum(turn < HOUR_TURNS for turn in told) <= 50
     assert 80 <= by_day[0] <= 90
     assert by_day[1:] == [24, 24]
     assert told[:5] == [0, 1, 2, 3, 4]
-    asyncio.run(gateway.telling.tell(math.inf))
-    assert gateway.told_so_far()[-1].visits == visits
+    assert gateway.told_so_far()[-1].visits == turns * TELL_SECONDS
 
 
 def test_what_waits_is_told_at_the_end() -> None:
@@ -219,6 +230,48 @@ def test_others_that_come_do_not_make_a_link_young_again() -> None:
     assert len({(one.share_token, one.counter_id) for one in told}) == len(links)
     assert len(told) <= 80 * len(links)
     assert len(gateway.told_so_far()) - len(told) == turns
+
+
+def test_room_is_made_of_what_was_told_longest_ago() -> None:
+    """A link that was told just now keeps its counter: others that fill the room do not let it begin anew."""
+    gateway = Gateway(counts_max=8)
+    for number in range(3):
+        gateway.counts.add(ShareLink("film", f"other-{number}"), "x", "visit")
+        gateway.told()
+        gateway.seconds += TELL_SECONDS
+    gateway.counts.add(LINK, "x", "visit")
+    (before,) = gateway.told()
+    assert gateway.counted("cercles_gateway_visit_counts") == 2
+    for token in ("token-1", "other-2", "other-1"):
+        gateway.counts.add(ShareLink("film", token), "x", "visit")
+    gateway.seconds += TELL_SECONDS
+    after, kept, begun = gateway.told()
+    assert (after.visits, after.counter_id) == (2, before.counter_id)
+    assert (kept.visits, kept.counter_id) == (2, before.counter_id)
+    assert begun.visits == 1
+    assert begun.counter_id != before.counter_id
+
+
+@pytest.mark.parametrize("pause_turns", [0, HOUR_TURNS])
+def test_a_link_is_not_forgotten_within_an_hour(pause_turns: int) -> None:
+    """Room is made all day long for others, fewer than a quarter of it in two hours; so the link never begins anew."""
+    visit_turns = 30
+    gateway = Gateway(counts_max=4 * (2 * HOUR_TURNS + 2))
+
+    async def scene() -> None:
+        for turn in range(24 * HOUR_TURNS):
+            gateway.counts.add(ShareLink("film", f"other-{turn}"), "x", "visit")
+            if turn % (visit_turns + pause_turns) < visit_turns:
+                gateway.counts.add(LINK, "x", "visit")
+            gateway.seconds += TELL_SECONDS
+            await gateway.telling.tell()
+
+    asyncio.run(scene())
+    told = gateway.told_so_far()
+    assert 5 < len({one.counter_id for one in told}) <= 12
+    of_link = [one for one in told if one.share_token == LINK.share_token]
+    assert len({one.counter_id for one in of_link}) == 1
+    assert len(of_link) <= 90
 
 
 def test_what_waits_is_told_when_it_takes_half_the_room() -> None:
