@@ -17,6 +17,14 @@ pytest_plugins = ["tests.databases", "tests.project.no_skips"]
 _TOPIC_SECONDS_MAX = 30.0
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _logs_stay_pytests() -> Iterator[None]:
+    """Commands that run in the tests' process leave its logs alone: theirs go to a standard error soon closed."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("cercles.logs.configure_logs", lambda _settings: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """A real broker of the suite's own. It does not flush every record: no test here cuts the machine's power."""

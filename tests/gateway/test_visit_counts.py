@@ -5,7 +5,9 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
+from structlog.testing import LogCapture
 
 from producers.gateway import visit_counts
 from producers.gateway.posting import Posting
@@ -323,8 +325,10 @@ def test_the_last_word_is_of_all_however_many() -> None:
 
 
 @pytest.mark.parametrize("fault", [None, BrokerAwayError("away"), RuntimeError("a defect")])
-def test_the_last_word_ends_in_time(fault: Exception | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_word_ends_in_time(fault: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while no broker is there: a stopping gateway has seconds. What is lost by that is said."""
+    said = LogCapture()
+    monkeypatch.setattr(visit_counts, "log", structlog.wrap_logger(None, processors=[said]))
     gateway = Gateway()
     gateway.log.fault = fault
 
@@ -337,7 +341,9 @@ def test_the_last_word_ends_in_time(fault: Exception | None, capsys: pytest.Capt
 
     asyncio.run(asyncio.wait_for(scene(), 20))
     assert len(gateway.log.records) == (fault is None)
-    assert ("visits_lost" in capsys.readouterr().out) == (fault is not None)
+    assert [one for one in said.entries if one["event"] == "visits_lost"] == (
+        [] if fault is None else [{"event": "visits_lost", "log_level": "error", "links": 1, "visits": 1}]
+    )
 
 
 def test_what_comes_during_the_telling_that_the_stop_meets_is_told() -> None:
