@@ -1,7 +1,8 @@
 """Applies batches of a topic's partitions in one transaction, exactly once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from schemas.failure_points import reach
 from schemas.topics import DEAD_LETTERS, UPDATES
 from schemas.updates import Position, Update
 from sinks import dead_letters, positions
-from sinks.bulk import append, upsert
+from sinks.bulk import Statement, appending, execute, stage_append, stage_upsert
 from sinks.database import insert_new
 from sinks.plan import Gap, Plan, Standing
 from sinks.records import Batch, decoded
@@ -53,14 +54,29 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: dict[str, int] = {}
 
 
+Commit = Callable[[], Outcome]
+"""Ends a transaction, by any thread. Until it returns, nobody knows whether anything stands.
+
+To be called once, and soon: the transaction holds its locks until then.
+"""
+
+
 def apply(engine: Engine, *batches: Batch) -> Outcome:
     """Write what the batches change and move their partitions' positions over them, all or nothing.
 
-    They are of different partitions of one topic. When this returns, everything is on disk. When it raises, ask
-    `positions.read` where to go on: after an error on the way of COMMIT nobody can know. Raises StalePositionError when
-    another sink was faster with one of them, UnreadableUpdateError and OtherLogError, which no repetition cures, the
-    database's errors, and ValueError for batches that do not go together, or one that is empty or begins below its
-    position.
+    When this returns, everything is on disk. Raises what `begin` raises.
+    """
+    return begin(engine, *batches)()
+
+
+def begin(engine: Engine, *batches: Batch) -> Commit:
+    """Do the first part of applying batches, and return what does the rest.
+
+    They are of different partitions of one topic. When either part raises, the transaction is over, and
+    `positions.read` tells where to go on: after an error on the way of COMMIT nobody else can know. Raises
+    StalePositionError when another sink was faster with one of them, UnreadableUpdateError and OtherLogError, which no
+    repetition cures, the database's errors (so does the rest), and ValueError for batches that do not go together, or
+    one that is empty or begins below its position.
     """
     if any(not batch.records or batch.records[0].offset < batch.position for batch in batches):
         raise ValueError("a batch begins at or above its position and holds a record")
@@ -70,21 +86,34 @@ def apply(engine: Engine, *batches: Batch) -> Outcome:
     # Two sinks may have the same partitions for a moment: they must lock them in one order.
     ordered = sorted(batches, key=lambda batch: batch.partition)
     if topics == {UPDATES.name}:
-        return _apply_updates(engine, ordered)
+        return _begin_updates(engine, ordered)
     if topics == {DEAD_LETTERS.name}:
-        return _apply_dead_letters(engine, ordered)
+        return _begin_dead_letters(engine, ordered)
     raise ValueError(f"nothing is known of the topic {topics.pop()!r}")
 
 
-def _apply_updates(engine: Engine, batches: Sequence[Batch]) -> Outcome:
-    told = [(batch, *decoded(batch)) for batch in batches]
-    with engine.begin() as connection:
-        for batch, _, progress in told:
-            positions.advance(connection, batch, progress)
+def _begin_updates(engine: Engine, batches: Sequence[Batch]) -> Commit:
+    told = [(batch, batch.told or decoded(batch.topic, batch.partition, batch.records)) for batch in batches]
+    with ExitStack() as transaction:
+        connection = transaction.enter_context(engine.begin())
+        for batch, said in told:
+            positions.advance(connection, batch, said.progress)
         reach("sink.position_moved")
-        plan = write_updates(connection, [update_ for _, updates, _ in told for update_ in updates])
-        reach("sink.updates_written")
-    reach("sink.committed")
+        plan = _planned(connection, [update_ for _, said in told for update_ in said.updates])
+        left = _write(connection, plan)
+        begun = transaction.pop_all()
+
+    def commit() -> Outcome:
+        with begun:
+            execute(connection, left)
+            reach("sink.updates_written")
+        reach("sink.committed")
+        return _outcome(plan)
+
+    return commit
+
+
+def _outcome(plan: Plan) -> Outcome:
     for gap in plan.gaps:
         if gap.first:  # the others of a marked campaign are counted, or they would flood the log
             _tell(gap)
@@ -102,22 +131,38 @@ def write_updates(connection: Connection, updates: Sequence[Update]) -> Plan:
 
     Positions of campaigns move, the sink's own do not: `apply` sees to those.
     """
-    plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
-    for update_ in updates:
-        plan.add(update_)
-    _write(connection, plan)
+    plan = _planned(connection, updates)
+    execute(connection, _write(connection, plan))
     return plan
 
 
-def _apply_dead_letters(engine: Engine, batches: Sequence[Batch]) -> Outcome:
+def _begin_dead_letters(engine: Engine, batches: Sequence[Batch]) -> Commit:
     rows = [row for batch in batches for row in dead_letters.rows(batch)]
-    with engine.begin() as connection:
+    with ExitStack() as transaction:
+        connection = transaction.enter_context(engine.begin())
         for batch in batches:
             positions.advance(connection, batch)
         insert_new(connection, tables.dead_letters, dead_letters.UNIQUE, rows)
         reach("sink.dead_letters_written")
-    reach("sink.committed")
-    return Outcome(dead_letters=dict(Counter(row["reason"] for row in rows)))
+        begun = transaction.pop_all()
+
+    def commit() -> Outcome:
+        begun.close()
+        reach("sink.committed")
+        return Outcome(dead_letters=dict(Counter(row["reason"] for row in rows)))
+
+    return commit
+
+
+def _planned(connection: Connection, updates: Sequence[Update]) -> Plan:
+    """Plan what updates change. Their entries, half of all rows, go to the database meanwhile."""
+    plan = Plan(_standings(connection, {update.campaign_id for update in updates}))
+    with appending(connection, tables.ledger_entries, sum(len(update.entries) for update in updates)) as take:
+        for update_ in updates:
+            known = len(plan.entries)
+            plan.add(update_)
+            take(plan.entries[known:])
+    return plan
 
 
 def _standings(connection: Connection, campaign_ids: Iterable[str]) -> dict[str, Standing]:
@@ -137,16 +182,18 @@ def _standings(connection: Connection, campaign_ids: Iterable[str]) -> dict[str,
     return standings
 
 
-def _write(connection: Connection, plan: Plan) -> None:
-    upsert(connection, tables.campaigns, plan.campaigns())
-    upsert(connection, tables.campaign_totals, plan.campaign_totals())
-    upsert(connection, tables.circle_totals, plan.circle_totals())
-    upsert(connection, tables.pledges, plan.pledges())
-    upsert(connection, tables.shares, plan.shares())
-    upsert(connection, tables.share_visits, plan.visits())
-    upsert(connection, tables.reward_totals, plan.reward_totals())
-    append(connection, tables.ledger_entries, plan.entries)
-    append(connection, tables.milestones, plan.milestones)
+def _write(connection: Connection, plan: Plan) -> list[Statement]:
+    """Bring all other rows to the database, and return what puts the last of them in their place."""
+    left = [
+        *stage_upsert(connection, tables.campaigns, plan.campaigns()),
+        *stage_upsert(connection, tables.campaign_totals, plan.campaign_totals()),
+        *stage_upsert(connection, tables.circle_totals, plan.circle_totals()),
+        *stage_upsert(connection, tables.pledges, plan.pledges()),
+        *stage_upsert(connection, tables.shares, plan.shares()),
+        *stage_upsert(connection, tables.share_visits, plan.visits()),
+        *stage_upsert(connection, tables.reward_totals, plan.reward_totals()),
+        *stage_append(connection, tables.milestones, plan.milestones),
+    ]
     marks = plan.marks()
     if marks:
         totals = tables.campaign_totals
@@ -154,6 +201,7 @@ def _write(connection: Connection, plan: Plan) -> None:
             update(totals).where(totals.c.campaign_id == bindparam("marked")).values(gap_offset=bindparam("gap")),
             [{"marked": campaign_id, "gap": gap_offset} for campaign_id, gap_offset in marks],
         )
+    return left
 
 
 def _tell(gap: Gap) -> None:

@@ -8,7 +8,8 @@ the server need not parse them.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final
@@ -46,6 +47,9 @@ COPIED_ROWS_MIN: Final = 500
 Values = tuple[Any, ...]
 """A row: Python's own values, in the order of its table's columns."""
 
+Statement = tuple[str, tuple[Any, ...]]
+"""What puts rows in their place that the database has been given, with its parameters: only the server has to work."""
+
 _COPY_TYPES: Final[dict[type, str]] = {
     BigInteger: "int8",
     Boolean: "bool",
@@ -59,36 +63,70 @@ _COPY_TYPES: Final[dict[type, str]] = {
 """How PostgreSQL calls the types of our columns: its binary format has no room for guesses."""
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert the rows; where their primary keys already stand, put them in place of the old ones."""
+def stage_upsert(connection: Connection, table: Table, rows: Sequence[Values]) -> list[Statement]:
+    """Give the database rows to insert or, where their primary keys already stand, to put in place of the old ones.
+
+    They stand there once the statements that this returns are executed, too, in the same transaction.
+    """
     if not rows:
-        return
+        return []
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_sqlite_upsert(table), list(rows))
-    elif len(rows) < COPIED_ROWS_MIN:
-        connection.exec_driver_sql(_upsert_of_document(table), (_document(table, rows),))
-    else:
-        staged = _staged(table)
-        connection.exec_driver_sql(
-            f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS"
-        )
-        _copy(connection, staged, table, rows)
-        connection.exec_driver_sql(_upsert_of_staged(table))
+        return []
+    if len(rows) < COPIED_ROWS_MIN:
+        return [(_upsert_of_document(table), (_document(table, rows),))]
+    staged = _staged(table)
+    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+    _copy(connection, staged, table, rows)
+    return [(_upsert_of_staged(table), ())]
 
 
-def append(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert new rows. A key that already stands is an error."""
+def stage_append(connection: Connection, table: Table, rows: Sequence[Values]) -> list[Statement]:
+    """Give the database new rows, as `stage_upsert` does. A key that already stands is an error."""
     if not rows:
-        return
+        return []
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_sqlite_insert(table), list(rows))
-    elif len(rows) < COPIED_ROWS_MIN:
-        connection.exec_driver_sql(_insert_of_document(table), (_document(table, rows),))
+        return []
+    if len(rows) < COPIED_ROWS_MIN:
+        return [(_insert_of_document(table), (_document(table, rows),))]
+    _copy(connection, table.name, table, rows)
+    return []
+
+
+@contextmanager
+def appending(connection: Connection, table: Table, rows_max: int) -> Iterator[Callable[[Sequence[Values]], None]]:
+    """Give what takes new rows, at most so many in all; they are inserted when the block ends.
+
+    PostgreSQL writes many of them while the block makes others, and answers nothing else meanwhile.
+    """
+    if connection.dialect.name == "postgresql" and rows_max >= COPIED_ROWS_MIN:
+        with _copying(connection, table.name, table) as copy:
+            yield lambda rows: _write_rows(copy, rows)
     else:
-        _copy(connection, table.name, table, rows)
+        gathered: list[Values] = []
+        yield gathered.extend
+        execute(connection, stage_append(connection, table, gathered))
+
+
+def execute(connection: Connection, statements: Iterable[Statement]) -> None:
+    """Execute what `stage_upsert` and `stage_append` have left to do."""
+    for statement, parameters in statements:
+        connection.exec_driver_sql(statement, parameters)
 
 
 def _copy(connection: Connection, name: str, table: Table, rows: Iterable[Values]) -> None:
+    with _copying(connection, name, table) as copy:
+        _write_rows(copy, rows)
+
+
+def _write_rows(copy: psycopg.Copy, rows: Iterable[Values]) -> None:
+    for row in rows:
+        copy.write_row(row)
+
+
+@contextmanager
+def _copying(connection: Connection, name: str, table: Table) -> Iterator[psycopg.Copy]:
     driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
     if driver is None:
         raise psycopg.OperationalError("the connection is gone")
@@ -97,8 +135,7 @@ def _copy(connection: Connection, name: str, table: Table, rows: Iterable[Values
     )
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types([_COPY_TYPES[type(column.type)] for column in table.columns])
-        for row in rows:
-            copy.write_row(row)
+        yield copy
 
 
 def _staged(table: Table) -> str:
@@ -162,7 +199,8 @@ def _sqlite_moment(moment: datetime) -> str:
     """Return the moment as SQLAlchemy's type for SQLite writes it, and reads it again."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(" ", "microseconds").removesuffix("+00:00")
+    text: str = msgspec.to_builtins(moment)  # with `Z`, and a fraction of six digits unless there is none
+    return f"{text[:10]} {text[11:19]}{text[19:-1] or '.000000'}"
 
 
 def _json(value: Any) -> str:
@@ -172,6 +210,6 @@ def _json(value: Any) -> str:
 # How sqlite3 is to write what SQLite has no types for ("How to adapt custom Python types to SQLite values" in its
 # documentation, which advises against the adapters that come with it).
 sqlite3.register_adapter(datetime, _sqlite_moment)
-sqlite3.register_adapter(date, date.isoformat)
+sqlite3.register_adapter(date, msgspec.to_builtins)
 sqlite3.register_adapter(dict, _json)
 sqlite3.register_adapter(list, _json)

@@ -120,9 +120,9 @@ class Consumer:
             if topic_id != self._topic_ids[name]:
                 raise OtherTopicError(name, self._topic_ids[name], topic_id)
 
-    def poll(self) -> dict[TopicPartition, Sequence[Record]]:
-        """Return new records of placed partitions, waiting for them at most `poll_seconds`. Raises Kafka's errors."""
-        found: dict[Any, Sequence[Record]] = self._consumer.poll(timeout_ms=self._poll_ms)
+    def poll(self, *, wait: bool = True) -> dict[TopicPartition, Sequence[Record]]:
+        """Return new records of placed partitions; wait for them, but at most `poll_seconds`. Raises Kafka's errors."""
+        found: dict[Any, Sequence[Record]] = self._consumer.poll(timeout_ms=self._poll_ms if wait else 0)
         with self._lock:
             return {
                 place: records

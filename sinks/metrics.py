@@ -41,7 +41,7 @@ class SinkMetrics:
         self.transactions = counter("cercles_sink_transactions_total", "Transactions committed", "topic")
         self.transaction_seconds = Histogram(
             "cercles_sink_transaction_seconds",
-            "Time of a transaction, from decoding its records to the end of COMMIT",
+            "Time of a transaction, from its beginning to the end of COMMIT",
             ("topic",),
             buckets=_SECONDS,
             registry=registry,

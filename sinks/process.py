@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final, Literal, NamedTuple
 
 import kafka.errors
 import structlog
@@ -14,13 +16,13 @@ from schemas.failure_points import reach
 from schemas.headway import Headway
 from schemas.topics import DEAD_LETTERS, UPDATES
 from sinks import migrate, positions
-from sinks.apply import Outcome, apply
+from sinks.apply import Commit, Outcome, begin
 from sinks.consumer import Consumer
 from sinks.database import DatabaseErrors, is_locked, is_transient, writing_engine
 from sinks.errors import SchemaError, StalePositionError
 from sinks.metrics import SinkMetrics
 from sinks.positions import TopicPartition
-from sinks.records import Batch, Record
+from sinks.records import Batch, Record, decoded
 from sinks.retries import Retries
 from sinks.settings import SinkSettings
 
@@ -29,12 +31,24 @@ Cause = Literal["broker", "database", "schema"]
 log = structlog.get_logger(__name__)
 
 
+class _Ending(NamedTuple):
+    """A transaction whose last part, up to the end of COMMIT, runs in the other thread."""
+
+    batches: Sequence[Batch]
+    result: Future[tuple[Outcome, float]]
+    """What it came to, and the seconds it took."""
+
+
 class SinkProcess:
     """A sink; any number of them share the partitions out.
 
     Nothing is remembered between turns but what the database can tell again. Whatever goes wrong with a batch, its
     partition is *unplaced*, and its position is read from the database before another record of it is: after a failed
     COMMIT too, when nobody else could say whether it happened.
+
+    While the database ends a transaction the next records are fetched, updates decoded, and no more than that: they
+    know nothing of positions, and the next transaction does not begin before this one has ended. When it ends badly
+    they are forgotten, and read again.
     """
 
     name: Final = "sink"
@@ -52,6 +66,10 @@ class SinkProcess:
         self._ends: dict[TopicPartition, int] = {}
         self._newest: dict[TopicPartition, float] = {}
         self._holes: dict[TopicPartition, int] = {}
+        self._database_thread = ThreadPoolExecutor(1, "sink-commit")
+        self._ending: _Ending | None = None
+        self._alone: set[TopicPartition] = set()
+        """Partitions that were held up by a lock, theirs or another's, until each is applied by itself."""
 
     def not_ready(self) -> str | None:
         """Return why nothing can be applied just now, or None."""
@@ -74,6 +92,7 @@ class SinkProcess:
                 finally:
                     consumer.close()
         finally:
+            self._database_thread.shutdown()
             engine.dispose()
 
     def _started(self, stop: threading.Event) -> Consumer | None:
@@ -100,10 +119,11 @@ class SinkProcess:
         return None
 
     def _work(self, consumer: Consumer, engine: Engine, stop: threading.Event) -> None:
-        while not stop.is_set():
+        while self._ending is not None or not stop.is_set():
             try:
                 self._turn(consumer, engine, stop)
             except StalePositionError as error:
+                consumer.unplace(list(consumer.positions()))
                 self._metrics.fenced.inc()
                 log.warning("position_stale", reason=str(error))
             except (kafka.errors.OffsetOutOfRangeError, kafka.errors.LogTruncationError) as error:
@@ -120,69 +140,121 @@ class SinkProcess:
                 self._reason = None if consumer.joined else "it is joining its group"
 
     def _turn(self, consumer: Consumer, engine: Engine, stop: threading.Event) -> None:
-        found = consumer.poll()
+        if stop.is_set():
+            self._end(consumer)
+            return
+        found = self._polled(consumer)
         unplaced = consumer.unplaced()
-        if unplaced:
-            consumer.place(positions.read(engine, unplaced, consumer.topic_ids()))
         try:
+            if unplaced or not found:
+                self._end(consumer)
+            if unplaced:
+                consumer.place(positions.read(engine, unplaced, consumer.topic_ids()))
             for taken in transactions(
                 found, self._settings.transaction_records_max, self._settings.transaction_bytes_max
             ):
                 if stop.is_set():
                     return
-                try:
-                    self._apply(consumer, engine, taken)
-                except DatabaseErrors as error:
-                    if not is_locked(error) or len(taken) == 1:
-                        raise
-                    self._apply_each(consumer, engine, taken, stop)
+                self._apply(consumer, engine, taken, stop)
         except BaseException:
             # kafka-python takes all that poll returned as read: what was not applied of it must be read again.
             consumer.unplace(found)
             raise
-        self._look_around(consumer)
+        if self._look_is_due():
+            self._end(consumer)
+            self._look_around(consumer)
         self.headway.note(self._waiting(consumer.positions()))
 
-    def _apply(self, consumer: Consumer, engine: Engine, taken: Mapping[TopicPartition, Sequence[Record]]) -> None:
-        placed = consumer.positions()
-        batches = [
-            Batch(place.topic, place.partition, placed[place], records)
-            for place, records in taken.items()
-            if place in placed and self._follows(consumer, place, placed[place], records[0].offset)
-        ]
-        if not batches:
-            return  # unplaced just now: it will be read again
-        started = time.monotonic()
-        reach("sink.batch_taken")
-        outcome = apply(engine, *batches)
-        reach("sink.applied")
-        self._count(batches, outcome, time.monotonic() - started)
-        for batch in batches:
-            place = TopicPartition(batch.topic, batch.partition)
-            self._newest[place] = batch.records[-1].timestamp / 1000
-            consumer.applied(place, batch.next_offset)
+    def _polled(self, consumer: Consumer) -> dict[TopicPartition, Sequence[Record]]:
+        try:
+            return consumer.poll(wait=self._ending is None)
+        except Exception:
+            self._end(consumer)  # nobody knows when the broker will answer again, if this process goes on at all
+            raise
 
-    def _apply_each(
+    def _apply(
         self,
         consumer: Consumer,
         engine: Engine,
         taken: Mapping[TopicPartition, Sequence[Record]],
         stop: threading.Event,
     ) -> None:
+        """Decode the records, end the transaction under way, and begin theirs."""
+        try:
+            told = {
+                place: decoded(place.topic, place.partition, records)
+                for place, records in taken.items()
+                if place.topic == UPDATES.name
+            }
+        finally:
+            self._end(consumer)
+        placed = consumer.positions()
+        batches = [
+            Batch(place.topic, place.partition, placed[place], records, told.get(place))
+            for place, records in taken.items()  # what is unplaced just now will be read again
+            if place in placed and self._follows(consumer, place, placed[place], records[0].offset)
+        ]
+        together = [batch for batch in batches if _place(batch) not in self._alone]
+        if together:
+            self._begin(engine, together)
+        alone = [batch for batch in batches if _place(batch) in self._alone]
+        if alone:
+            self._end(consumer)
+            self._apply_alone(consumer, engine, alone, stop)
+
+    def _begin(self, engine: Engine, batches: Sequence[Batch]) -> None:
+        """Do the first part of a transaction, and leave the rest to the other thread."""
+        started = time.monotonic()
+        reach("sink.batch_taken")
+        with self._noting_locks(batches):
+            commit = begin(engine, *batches)
+        self._ending = _Ending(batches, self._database_thread.submit(_ended, commit, started))
+
+    def _end(self, consumer: Consumer) -> None:
+        """Wait for the transaction under way, if there is one, and take note of it. Raises what it raised.
+
+        The wait is bounded by the database, which gives each statement a time.
+        """
+        if self._ending is None:
+            return
+        (batches, result), self._ending = self._ending, None
+        with self._noting_locks(batches):
+            outcome, seconds = result.result()
+        reach("sink.applied")
+        self._count(batches, outcome, seconds)
+        for batch in batches:
+            self._newest[_place(batch)] = batch.records[-1].timestamp / 1000
+            consumer.applied(_place(batch), batch.next_offset)
+
+    @contextmanager
+    def _noting_locks(self, batches: Sequence[Batch]) -> Iterator[None]:
+        """Let each of the partitions have a transaction of its own once something in the one they share is locked."""
+        try:
+            yield
+        except DatabaseErrors as error:
+            if is_locked(error) and len(batches) > 1:
+                self._alone.update(_place(batch) for batch in batches)
+            raise
+
+    def _apply_alone(self, consumer: Consumer, engine: Engine, batches: Sequence[Batch], stop: threading.Event) -> None:
         """Apply partition by partition what one that is locked has held up. Raises that one's error after all others.
 
         Each waits for its own lock at most, so this takes a bounded time, however many are locked.
         """
         locked: Exception | None = None
-        for place, records in taken.items():
+        for batch in batches:
             if stop.is_set():
-                break
+                consumer.unplace([_place(batch)])
+                continue
             try:
-                self._apply(consumer, engine, {place: records})
+                self._begin(engine, [batch])
+                self._end(consumer)
             except DatabaseErrors as error:
                 if not is_locked(error):
                     raise
                 locked = error
+            else:
+                self._alone.discard(_place(batch))
             self.headway.note({})  # a lock that lasts has a bound of its own, as an outage has
         if locked is not None:
             raise locked
@@ -223,14 +295,14 @@ class SinkProcess:
         for reason, number in outcome.dead_letters.items():
             metrics.count_dead_letters(reason, number)
 
+    def _look_is_due(self) -> bool:
+        return time.monotonic() - self._looked_at >= self._settings.lag_seconds
+
     def _look_around(self, consumer: Consumer) -> None:
-        """Now and then, see how far behind we are (which also tells whether the broker is there), and say it.
+        """See how far behind we are (which also tells whether the broker is there), and say it.
 
         Raises OtherTopicError and PositionLostError: a topic can be made again, or cut, under a sink that runs.
         """
-        now = time.monotonic()
-        if now - self._looked_at < self._settings.lag_seconds:
-            return
         consumer.check_topics()
         self._ends = ends = consumer.end_offsets()
         consumer.commit()
@@ -246,7 +318,7 @@ class SinkProcess:
             labels = (place.topic, str(place.partition))
             self._metrics.lag_records.labels(*labels).set(behind)
             self._metrics.lag_seconds.labels(*labels).set(max(time.time() - newest, 0.0) if behind else 0.0)
-        self._looked_at = now
+        self._looked_at = time.monotonic()
 
     def _wait_if_transient(self, stop: threading.Event, error: Exception) -> None:
         if isinstance(error, kafka.errors.KafkaError):
@@ -266,6 +338,15 @@ class SinkProcess:
         self._reason = f"{cause} in the way: {error}"
         log.warning("sink_waits", cause=cause, seconds=round(seconds, 2), reason=str(error))
         stop.wait(seconds)
+
+
+def _place(batch: Batch) -> TopicPartition:
+    return TopicPartition(batch.topic, batch.partition)
+
+
+def _ended(commit: Commit, started: float) -> tuple[Outcome, float]:
+    outcome = commit()
+    return outcome, time.monotonic() - started
 
 
 def transactions(

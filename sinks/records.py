@@ -1,7 +1,7 @@
 """What the sink reads: records of one topic partition, decoded or refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -29,16 +29,25 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What records of updates say, each kind in the order of the topic."""
+
+    updates: list[Update]
+    progress: list[Progress]
+
+
 class Batch(msgspec.Struct, frozen=True):
     """Records of one topic partition that follow each other, the first at or above `position`.
 
-    `position` is the offset that the database says is to be read next. Offsets may have holes, as Kafka allows.
+    `position` is the offset that the database says is to be read next. Offsets may have holes, as Kafka allows. `told`
+    is what records of updates say, where they have been decoded already.
     """
 
     topic: str
     partition: int
     position: int
     records: Sequence[Record]
+    told: Told | None = None
 
     @property
     def next_offset(self) -> int:
@@ -46,37 +55,39 @@ class Batch(msgspec.Struct, frozen=True):
         return self.records[-1].offset + 1
 
 
-def decoded(batch: Batch) -> tuple[list[Update], list[Progress]]:
-    """Return the updates and the progress records of a batch, each in the order of the topic.
+def decoded(topic: str, partition: int, records: Iterable[Record]) -> Told:
+    """Return what the records of a partition say.
 
-    Raises UnreadableUpdateError for a record that is neither, or that stands in another partition than it names.
+    Raises UnreadableUpdateError for one that is neither update nor progress, or stands in another partition than it
+    names.
     """
     updates: list[Update] = []
     progress: list[Progress] = []
-    for record in batch.records:
-        message = _message(batch, record)
-        if message.partition != batch.partition:
-            raise _unreadable(batch, record, f"it names partition {message.partition}")
+    where = f"{topic}, partition {partition}"
+    for record in records:
+        message = _message(where, record)
+        if message.partition != partition:
+            raise _unreadable(where, record, f"it names partition {message.partition}")
         if isinstance(message, Update):
             updates.append(message)
         else:
             progress.append(message)
-    return updates, progress
+    return Told(updates, progress)
 
 
-def _message(batch: Batch, record: Record) -> UpdateRecord:
+def _message(where: str, record: Record) -> UpdateRecord:
     value = record.value or b""
     if rb"\u0000" in value:
         value = _NUL_ESCAPE.sub(_REPLACEMENT_ESCAPE, value)
     try:
         return decoder.decode(value)
     except ValueError as error:  # msgspec's errors, and bytes that are not UTF-8
-        raise _unreadable(batch, record, str(error)) from error
+        raise _unreadable(where, record, str(error)) from error
 
 
-def _unreadable(batch: Batch, record: Record, why: str) -> UnreadableUpdateError:
+def _unreadable(where: str, record: Record, why: str) -> UnreadableUpdateError:
     return UnreadableUpdateError(
-        f"the record at offset {record.offset} of {batch.topic}, partition {batch.partition} is not an update that "
-        f"this version can read ({why}). Nothing of it was applied. Run the version of Cercles that wrote it; if "
-        "something else wrote to this topic, keep it out and make the updates again from the log"
+        f"the record at offset {record.offset} of {where} is not an update that this version can read ({why}). "
+        "Nothing of it was applied. Run the version of Cercles that wrote it; if something else wrote to this topic, "
+        "keep it out and make the updates again from the log"
     )

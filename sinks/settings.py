@@ -19,7 +19,8 @@ class SinkSettings(BaseSettings):
         default=16 * 1024 * 1024,
         ge=1024 * 1024,
         le=256 * 1024 * 1024,
-        description="Most bytes of one transaction's records; a single larger record is still taken",
+        description="Most bytes of one transaction's records; a single larger record is still taken. Those of two are "
+        "in memory: one that ends, and the next",
     )
     session_timeout_seconds: float = Field(
         default=15.0, ge=2, le=300, description="Silence after which the group gives a sink's partitions to others"

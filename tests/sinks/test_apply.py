@@ -18,7 +18,7 @@ from schemas.updates import Entry, Update, encoder
 from sinks import positions
 from sinks.apply import apply
 from sinks.bulk import COPIED_ROWS_MIN
-from sinks.database import writing_engine
+from sinks.database import DatabaseErrors, writing_engine
 from sinks.errors import OtherLogError, OtherTopicError, StalePositionError, UnreadableUpdateError
 from sinks.positions import TopicPartition
 from sinks.records import Batch
@@ -458,6 +458,39 @@ def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
         "unattributed": None,
         "reward_id": None,
     }
+
+
+def test_entries_are_copied_while_updates_are_planned(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of updates that are new, known, new in part, or behind a gap: every entry once."""
+    monkeypatch.setattr("sinks.bulk.COPIED_ROWS_MIN", 1)
+    told, other, topic = story(facts=9), story("other-film", first_offset=1), FakePartition()
+    topic.say(told.update(0, 3), told.update(0, 3), told.update(1, 5), other.update(1, 3), told.update(4, 6))
+    (outcome,) = topic.drain(engine)
+    assert (outcome.updates_applied, outcome.updates_known, len(outcome.gaps)) == (3, 1, 1)
+    assert outcome.entries == len(told.entries(0, 6))
+    assert_rows_tell(engine, told, 6)
+    assert_rows_tell(engine, other, 0)
+
+
+@pytest.mark.parametrize("copied_rows_min", [1, COPIED_ROWS_MIN])
+def test_an_entry_that_stands_already_although_its_campaign_does_not_leaves_everything_as_it_was(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, copied_rows_min: int
+) -> None:
+    """Somebody else has written to the tables: the database refuses, and the position has not moved."""
+    monkeypatch.setattr("sinks.bulk.COPIED_ROWS_MIN", copied_rows_min)
+    told, topic = story(), FakePartition()
+    topic.say(told.update(0, 2), told.update(2, 4))
+    apply(engine, topic.batch(engine, records_max=1))
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE ledger_entries SET log_offset = :taken WHERE log_offset > 0"),
+            {"taken": told.position(3).offset},
+        )
+    before = everything(engine)
+    with pytest.raises(DatabaseErrors):
+        apply(engine, topic.batch(engine))
+    assert everything(engine) == before
+    assert topic.position(engine) == 1
 
 
 @pytest.mark.parametrize("copied_rows_min", [1, 2])

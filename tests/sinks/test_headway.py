@@ -24,8 +24,9 @@ class FakeConsumer:
         self.position = 5
         self.end = 5
 
-    def poll(self) -> dict[TopicPartition, Sequence[Record]]:
+    def poll(self, *, wait: bool = True) -> dict[TopicPartition, Sequence[Record]]:
         """Return nothing."""
+        assert wait, "no transaction is under way"
         return {}
 
     def unplaced(self) -> list[TopicPartition]:

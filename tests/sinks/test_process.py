@@ -13,7 +13,7 @@ from cercles.embedded.kafka import EmbeddedKafka
 from schemas.dead_letters import DeadLetter, Origin, to_record
 from schemas.topics import DEAD_LETTERS, LOG, PARTITIONS_EMBEDDED, UPDATES
 from sinks import migrate
-from sinks.apply import Outcome, apply
+from sinks.apply import Commit, begin
 from sinks.database import writing_engine
 from sinks.errors import OtherTopicError, PositionLostError, StalePositionError, UnreadableUpdateError
 from sinks.records import Batch
@@ -123,13 +123,13 @@ def test_what_was_polled_beside_a_failed_batch_is_read_again(
     stories = [story(f"film-{number}", partition=number) for number in range(PARTITIONS_EMBEDDED)]
     failures: list[int] = []
 
-    def apply_or_fail(engine: Engine, *batches: Batch) -> Outcome:
+    def begin_or_fail(engine: Engine, *batches: Batch) -> Commit:
         if len(failures) < 3:
             failures.append(batches[0].partition)
             raise StalePositionError(batches[0].topic, batches[0].partition, batches[0].position)
-        return apply(engine, *batches)
+        return begin(engine, *batches)
 
-    monkeypatch.setattr("sinks.process.apply", apply_or_fail)
+    monkeypatch.setattr("sinks.process.begin", begin_or_fail)
     say(topics, *[told.update(0, 3) for told in stories])
     with running(sink_settings(topics, migrated_url)) as sink:
         until(lambda: len(positions_of(migrated_url)) == PARTITIONS_EMBEDDED)
@@ -234,9 +234,21 @@ def test_the_sink_survives_its_database_going_away(topics: str, migrated_url: st
     _assert_told(migrated_url, told)
 
 
+@pytest.mark.parametrize(
+    "locked",
+    [
+        "SELECT * FROM sink_positions WHERE topic = 'cercles.campaign-updates' AND partition_number = 1",
+        "SELECT * FROM campaign_totals WHERE campaign_id = 'film-1'",
+    ],
+    ids=["position", "campaign"],
+)
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-def test_a_locked_partition_holds_up_no_other(topics: str, migrated_url: str) -> None:
-    """As `cercles rebuild --campaign` locks one for minutes: it waits alone, and then goes on where it stood."""
+def test_a_locked_partition_holds_up_no_other(topics: str, migrated_url: str, locked: str) -> None:
+    """It waits alone, and then goes on where it stood.
+
+    `cercles rebuild --campaign` locks one for minutes, which is met at once; a row that somebody works on, only when
+    the database ends the transaction.
+    """
     stories = [story(f"film-{number}", partition=number) for number in range(PARTITIONS_EMBEDDED)]
     with running(sink_settings(topics, migrated_url)):
         say(topics, *[told.update(0, 2) for told in stories])
@@ -244,10 +256,7 @@ def test_a_locked_partition_holds_up_no_other(topics: str, migrated_url: str) ->
     say(topics, *[told.update(2, len(told.lines)) for told in stories])
     rebuild = writing_engine(migrated_url)
     with rebuild.connect() as connection, connection.begin() as transaction:
-        connection.execute(
-            text("SELECT * FROM sink_positions WHERE topic = :topic AND partition_number = 1 FOR UPDATE"),
-            {"topic": UPDATES.name},
-        )
+        connection.execute(text(f"{locked} FOR UPDATE"))
         with running(sink_settings(topics, migrated_url)) as sink:
             until(lambda: positions_of(migrated_url) == {0: 2, 1: 1, 2: 2, 3: 2})
             until(lambda: "database in the way" in (sink.process.not_ready() or ""))

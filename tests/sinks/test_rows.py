@@ -1,9 +1,13 @@
 """Rows are tuples in the order of their table's columns: each value stands under its own name."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, Table
 
 from schemas import tables
@@ -22,11 +26,13 @@ from schemas.updates import (
     Update,
 )
 from sinks import rows
-from sinks.bulk import COPIED_ROWS_MIN, Values, append, upsert
+from sinks.bulk import COPIED_ROWS_MIN, Values, execute, stage_append, stage_upsert
 from tests.sinks.stories import rows as rows_in
 
 MOMENT: Final = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
-ELSEWHERE: Final = MOMENT.astimezone(timezone(timedelta(hours=-8)))
+EIGHT_WEST: Final = timezone(timedelta(hours=-8))
+ELSEWHERE: Final = MOMENT.astimezone(EIGHT_WEST)
+NAIVE: Final = MOMENT.replace(tzinfo=None)
 DAY: Final = date(2026, 3, 2)
 
 TERMS: Final = Terms(
@@ -207,7 +213,8 @@ def test_what_is_written_is_read_again(engine: Engine, table: Table, row: Values
     """By the way of few rows and by that of many: times in UTC, days, truth values, lists and nothing at all."""
     for copies in (1, COPIED_ROWS_MIN):
         with engine.begin() as connection:
-            upsert(connection, table, [row] if copies == 1 else [row, *_others(table, row, copies)])
+            written = [row] if copies == 1 else [row, *_others(table, row, copies)]
+            execute(connection, stage_upsert(connection, table, written))
         assert told in rows_in(engine, table.name)
     assert len(rows_in(engine, table.name)) == 1 + COPIED_ROWS_MIN
 
@@ -218,10 +225,21 @@ def test_appended_rows_are_read_again(engine: Engine, table: Table, row: Values,
     empty = tuple(None if column.nullable else value for column, value in zip(table.columns, row, strict=True))
     (another,) = _others(table, empty, 1)
     with engine.begin() as connection:
-        append(connection, table, [row, another])
+        execute(connection, stage_append(connection, table, [row, another]))
     written = rows_in(engine, table.name)
     assert told in written
     assert dict(zip(table.columns.keys(), another, strict=True)) in written
+
+
+@given(st.datetimes(NAIVE.replace(year=2), NAIVE.replace(year=9998), timezones=st.sampled_from([UTC, EIGHT_WEST])))
+@example(MOMENT)
+@example(MOMENT.replace(microsecond=0))
+@example(MOMENT.replace(microsecond=1))
+def test_sqlite_is_given_moments_as_sqlalchemy_writes_them(moment: datetime) -> None:
+    """So that text sorts as time does, and the readers find what the sink has written."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        ((written,),) = connection.execute("SELECT ?", (moment,))
+    assert written == moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _others(table: Table, row: Values, number: int) -> list[Values]:
