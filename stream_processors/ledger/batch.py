@@ -5,7 +5,7 @@ update, with a thousand entries and the totals after the last.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -155,22 +155,26 @@ class Batch:
         """Fold the records of one key, which is the id of their campaign. Refusals go by their offsets."""
         outputs.events += len(records)
         story: Changes | None = None
-        for record, decoded in _decoded(records):
-            event = decoded
-            try:
-                if event is None:
-                    event = _decode(record.value)
-                if story is None:
-                    story = self._begin_story(key, event)
-                elif event.data.campaign_id != story.campaign.launch.campaign_id:
-                    _refuse_key()
-                else:
-                    check_moment(event.time)
-                fold_event(story.campaign, event, record.offset, story)
-                if not story.number:
-                    outputs.unchanged += 1
-            except Refusal as refusal:
-                refused[record.offset] = self._dead_letter(record, event, refusal)
+        campaign_id = ""
+        for first in range(0, len(records), _DECODED_MAX):
+            some = records[first : first + _DECODED_MAX]
+            for record, decoded in zip(some, _decode_some(some), strict=True):
+                event = decoded
+                try:
+                    if event is None:
+                        event = _decode(record.value)
+                    if story is None:
+                        story = self._begin_story(key, event)
+                        campaign_id = event.data.campaign_id
+                    elif event.data.campaign_id != campaign_id:
+                        _refuse_key()
+                    else:
+                        check_moment(event.time)
+                    fold_event(story.campaign, event, record.offset, story)
+                    if not story.number:
+                        outputs.unchanged += 1
+                except Refusal as refusal:
+                    refused[record.offset] = self._dead_letter(record, event, refusal)
         if isinstance(story, _Story):
             for update in story.finish():
                 outputs.updates.append((story.key, _encode(update)))
@@ -210,22 +214,18 @@ def _refuse_key() -> NoReturn:
     raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
 
 
-def _decoded(records: list[LogRecord]) -> Iterator[tuple[LogRecord, LogEvent | None]]:
-    """Yield each record with its event, or with None where `_decode` has to look at it by itself."""
-    for first in range(0, len(records), _DECODED_MAX):
-        some = records[first : first + _DECODED_MAX]
-        events: Sequence[LogEvent | None] | None = _decode_plain([record.value or b"" for record in some])
-        yield from zip(some, events or [None] * len(some), strict=True)
+def _decode_some(records: list[LogRecord]) -> Sequence[LogEvent | None]:
+    """Return the event of each record, or None for each where `_decode` has to look at it by itself.
 
-
-def _decode_plain(values: list[bytes]) -> list[LogEvent] | None:
-    """Return the event of each value; None unless all of them are events, without an escape in their texts."""
+    It has to unless all of them are events, without an escape in their texts.
+    """
+    values = [record.value or b"" for record in records]
     if b"\\" in b"".join(values):
-        return None
+        return [None] * len(records)
     try:
         return [_decode_event(value) for value in values]
     except FAULTS:
-        return None
+        return [None] * len(records)
 
 
 def _decode(value: bytes | None) -> LogEvent:

@@ -27,19 +27,21 @@ class Changes:
     """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, visits, days,
     rewards and terms.
 
+    `event`, at `offset`, is the cause of what is taken down next; `number` is that of its next entry or milestone.
+
     Once all this may encode to more than `cut_bytes`, `cut` is called, at a moment when the campaign is consistent: its
     totals are the sums of what is taken down so far.
     """
 
     __slots__ = (
         "_cut_bytes",
-        "_event",
-        "_offset",
         "campaign",
         "days",
         "entries",
+        "event",
         "milestones",
         "number",
+        "offset",
         "pledges",
         "reward_ids",
         "share_tokens",
@@ -47,6 +49,10 @@ class Changes:
         "terms_changed",
         "visited",
     )
+
+    event: Event
+    offset: int
+    number: int
 
     def __init__(self, campaign: Campaign, cut_bytes: int = _NEVER) -> None:
         self.campaign = campaign
@@ -63,12 +69,6 @@ class Changes:
         self.size_bytes_max = 0
         self._cut_bytes = cut_bytes
 
-    def begin(self, event: Event, offset: int) -> None:
-        """From here on, `event` at `offset` is the cause. Numbers within it begin at 0."""
-        self._event = event
-        self._offset = offset
-        self.number = 0
-
     def entry(
         self,
         pledge_id: str | None = None,
@@ -78,8 +78,8 @@ class Changes:
         collected_minor: int = 0,
     ) -> None:
         """Take down a difference of a pledge's place; one of zero where state changed and no money moved."""
-        event = self._event
-        offset, number = self._offset, self.number
+        event = self.event
+        offset, number = self.offset, self.number
         self.entries.append(
             Entry(
                 offset=offset,
@@ -156,8 +156,8 @@ class Changes:
         narrower_circle: Circle | None = None,
     ) -> None:
         """Take down something that is said once; where no total is given, of the campaign's present one."""
-        event = self._event
-        offset, number = self._offset, self.number
+        event = self.event
+        offset, number = self.offset, self.number
         self.milestones.append(
             Milestone(
                 type=kind,
@@ -209,7 +209,8 @@ class Unsaid(Changes):
 
     def entry(self, *_: object, **__: object) -> None:
         """Give the entry its position."""
-        self._pass()
+        self.campaign.position = Position(self.offset, self.number)
+        self.number += 1
 
     def flag_exhausted(self) -> None:
         """Nobody is told."""
@@ -228,8 +229,4 @@ class Unsaid(Changes):
 
     def milestone(self, *_: object, **__: object) -> None:
         """Give the milestone its position."""
-        self._pass()
-
-    def _pass(self) -> None:
-        self.campaign.position = Position(self._offset, self.number)
-        self.number += 1
+        self.entry()

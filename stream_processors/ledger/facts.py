@@ -66,14 +66,10 @@ def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) ->
 def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
     """A capture: the greatest amount seen counts; final once any sighting says so."""
     fact = campaign.captures.get(data.capture_id)
-    if fact is not None or data.currency != campaign.currency:
-        _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
+    _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
     made_at = _made_at(data, time)
     if fact is None:
-        known = campaign.pledges.get(data.pledge_id)
-        if known is None:
-            return _capture_first(campaign, data, made_at)
-        fact = campaign.captures[data.capture_id] = Cumulative(known)
+        fact = campaign.captures[data.capture_id] = Cumulative(campaign.find_pledge(data.pledge_id))
     pledge = fact.pledge
     changed = data.amount_minor > fact.amount_minor
     if changed:
@@ -82,25 +78,6 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Ple
     if data.final and not pledge.final:
         pledge.final = changed = True
     return pledge if _sight(campaign, pledge, data, made_at) | changed else None
-
-
-def _capture_first(campaign: Campaign, data: PledgeCapturedData, made_at: datetime) -> Pledge:
-    """A capture of a pledge that nothing is known of, as most events are: there is nothing to hold it against."""
-    backer_id = data.backer_id
-    pledge = campaign.pledges[data.pledge_id] = Pledge(
-        data.pledge_id,
-        captured_minor=data.amount_minor,
-        final=data.final,
-        made_at=made_at,
-        backer_id=backer_id,
-        backer_made_at=None if backer_id is None else made_at,
-    )
-    campaign.captures[data.capture_id] = Cumulative(pledge, data.amount_minor)
-    if data.share_token is not None:
-        follow(campaign, pledge, data.share_token)
-    if data.reward_id is not None:
-        choose(campaign, pledge, data.reward_id)
-    return pledge
 
 
 def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> Pledge | None:

@@ -22,6 +22,7 @@ from schemas.events import (
 )
 from stream_processors.ledger import facts, life
 from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.first_captures import fold_first_capture
 from stream_processors.ledger.milestones import say_milestones
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.order import say_order_signals
@@ -85,15 +86,16 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
 
     Raises Refusal, with nothing changed.
     """
-    changes.begin(event, offset)
+    changes.event, changes.offset, changes.number = event, offset, 0
     fact = _FACTS.get(type(event))
     if fact is not None:
         if event.source not in campaign.sources:
             _refuse_source(event.source)
-        pledge = fact(campaign, event.data, event.time)
-        if pledge is None:
-            return
-        place(pledge, changes)
+        if not (isinstance(event, PledgeCaptured) and fold_first_capture(campaign, event, changes)):
+            pledge = fact(campaign, event.data, event.time)
+            if pledge is None:
+                return
+            place(pledge, changes)
     elif isinstance(event, CampaignLaunched):
         life.relaunch(campaign, event.data)
         if campaign.position.offset >= 0:

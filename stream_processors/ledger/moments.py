@@ -9,7 +9,12 @@ YEAR_MIN: Final = 1971
 YEAR_MAX: Final = 9998
 
 
+def is_moment(moment: datetime) -> bool:
+    """Return whether it is one from 1971 to 9998."""
+    return YEAR_MIN <= moment.year <= YEAR_MAX
+
+
 def check_moment(moment: datetime) -> None:
     """Raise Refusal (`invalid_event`) for a moment before 1971 or after 9998."""
-    if not YEAR_MIN <= moment.year <= YEAR_MAX:
+    if not is_moment(moment):
         raise Refusal("invalid_event", f"{moment.isoformat()} is no time for an event: 1971 to 9998 are")

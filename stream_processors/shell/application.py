@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import faust
 from faust.types import TP
@@ -10,11 +10,8 @@ from faust.types import TP
 from schemas.connections import KafkaConnection
 from stream_processors.settings import LaneSettings
 from stream_processors.shell.lane import Delivery
+from stream_processors.shell.log_reader import FETCH_BYTES_MAX
 from stream_processors.shell.transport import BatchSchema
-
-_FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
-"""What a partition may give at a time, some 10,000 events: the larger a batch, the fewer updates it takes to say what
-it changed. So much at most is being folded of a partition, sent, prefetched, and in each batch that waits."""
 
 
 def make_application(settings: LaneSettings, data_directory: Path) -> faust.App:
@@ -36,7 +33,7 @@ def make_application(settings: LaneSettings, data_directory: Path) -> faust.App:
         stream_wait_empty=False,
         stream_buffer_maxsize=settings.queued_batches_max * 64,
         broker_max_poll_records=settings.batch_events_max,
-        consumer_max_fetch_size=_FETCH_BYTES_MAX,
+        consumer_max_fetch_size=FETCH_BYTES_MAX,
         broker_commit_interval=settings.commit_interval_seconds,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 5,

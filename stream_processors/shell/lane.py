@@ -191,7 +191,9 @@ class Lane:
             records_max=setting.batch_events_max,
             topic=setting.folding.topic,
         ):
-            silent = [record for record in records if record.offset < committed]
+            silent = records
+            if records and records[-1].offset >= committed:
+                silent = [record for record in records if record.offset < committed]
             # What it came to was said before: only the state is wanted.
             self._batch(silent=True).fold(silent)
             reach("worker.aligning")

@@ -8,6 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.connections import KafkaConnection
 from schemas.topics import LOG
 
+FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""What a partition may give at a time, some 10,000 events: the larger a batch, the less often a campaign's state is
+looked for in memory, and the fewer updates it takes to say what changed. So much at most is being folded of a
+partition, sent, prefetched, and in each batch that waits."""
+
 _POLL_MS: Final = 500
 _WHAT_TO_DO: Final = (
     "This is not the log that the positions belong to, or part of it was deleted. The log must be kept forever "
@@ -30,7 +35,11 @@ async def read_log(
     """
     source = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
-        **kafka.client_options(), enable_auto_commit=False, auto_offset_reset="none", check_crcs=True
+        **kafka.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        check_crcs=True,
+        max_partition_fetch_bytes=FETCH_BYTES_MAX,
     )
     await consumer.start()
     try:
@@ -41,7 +50,9 @@ async def read_log(
         while position < end:
             records = (await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=records_max)).get(source, [])
             position = await consumer.position(source)
-            yield [record for record in records if record.offset < end], min(position, end)
+            if records and records[-1].offset >= end:
+                records = [record for record in records if record.offset < end]
+            yield records, min(position, end)
     finally:
         await consumer.stop()
 

@@ -37,6 +37,11 @@ class UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
     consumer of the process.
     """
 
+    def __iter__(self) -> Iterator[Any]:
+        """Return what yields the records; aiokafka asks itself for each, which asks that."""
+        records: Iterator[Any] = self._records_iterator
+        return records
+
     def _consumer_record(self, _source: TP, record: Any) -> Any:
         return record
 

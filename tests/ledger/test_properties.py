@@ -1,12 +1,14 @@
 """What is true of every story."""
 
 import copy
+from unittest import mock
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.zones import zone
+from stream_processors.ledger import fold
 from stream_processors.ledger.snapshot import restore, save
 from tests.ledger.comparison import (
     check_entries,
@@ -114,3 +116,16 @@ def test_a_snapshot_goes_on_as_the_campaign_would_have(data: st.DataObject, stor
     assert resumed.outcomes == whole.outcomes
     assert views(resumed.state) == views(whole.state)
     assert msgspec.json.encode(views(resumed.state)) == msgspec.json.encode(views(whole.state))
+
+
+@given(st.data(), stories())
+def test_first_captures_come_to_the_same_by_their_shorter_way(data: st.DataObject, story: Story) -> None:
+    """To the same entries and milestones, and to the byte to the same state."""
+    events = [story.launch, *data.draw(retellings(story))]
+    short = Log(*events)
+    with mock.patch.object(fold, "fold_first_capture", return_value=False):
+        long = Log(*events)
+    assert short.outcomes == long.outcomes
+    assert msgspec.json.encode(save(short.state.campaigns["c0"])) == msgspec.json.encode(
+        save(long.state.campaigns["c0"])
+    )
