@@ -32,6 +32,8 @@ class ReaderMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Looked for once: finding what has the labels takes longer than counting.
+        self._kept: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "cercles_reader_requests_total",
             "Requests by route, method and class of status",
@@ -78,8 +80,14 @@ class ReaderMetrics:
     def count_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request. `route` is a template of ours or `UNMATCHED`."""
         known = method if method in _METHODS else "other"
-        self.requests.labels(route, known, f"{status // 100}xx").inc()
-        self.request_seconds.labels(route).observe(seconds)
+        key = route, known, status // 100
+        kept = self._kept.get(key)
+        if kept is None:
+            requests = self.requests.labels(route, known, f"{status // 100}xx")
+            kept = self._kept[key] = requests, self.request_seconds.labels(route)
+        requests, request_seconds = kept
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def count_wait(self, outcome: WaitOutcome) -> None:
         """Count the end of one wait."""

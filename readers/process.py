@@ -99,6 +99,7 @@ class ReaderProcess:
                 asyncio.run(self._serve(listening, stop))
             finally:
                 self.bound_address = None
+                self._snapshots.close()
                 self._engine.dispose()
 
     async def _serve(self, listening: socket.socket, stop: threading.Event) -> None:

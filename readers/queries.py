@@ -1,9 +1,25 @@
 """From rows to answers about campaigns. Every function reads from the one snapshot that its connection holds open."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, String, Table, any_, bindparam, select, tuple_
+import msgspec
+from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql
 
 from readers import answers
@@ -41,43 +57,79 @@ _CAMPAIGNS: Final[Select[Any]] = select(
 _CAMPAIGN: Final = _CAMPAIGNS.where(campaign_totals.c.campaign_id == bindparam("campaign_id"))
 _CIRCLE_COLUMNS: Final = (
     circle_totals.c.circle,
-    circle_totals.c.pledged_minor.label("circle_pledged_minor"),
-    circle_totals.c.collected_minor.label("circle_collected_minor"),
-    circle_totals.c.backers.label("circle_backers"),
+    circle_totals.c.pledged_minor,
+    circle_totals.c.collected_minor,
+    circle_totals.c.backers,
 )
 _CIRCLES: Final = select(*_CIRCLE_COLUMNS).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
 
 _REWARD_TERMS: Final = select(campaigns.c.rewards).where(campaigns.c.campaign_id == bindparam("campaign_id"))
 _REWARDS: Final = select(reward_totals).where(reward_totals.c.campaign_id == bindparam("campaign_id"))
 
-# All that an answer about circles takes, and none of what costs time to read: texts, moments, JSON. The terms are
-# joined because a campaign without them is not shown.
-_TOTALS_AND_CIRCLES: Final[Select[Any]] = (
-    select(
-        campaign_totals.c.campaign_id,
-        campaign_totals.c.partition_number,
-        campaign_totals.c.position_offset,
-        campaign_totals.c.complete,
-        campaign_totals.c.gap_offset,
-        campaign_totals.c.currency,
-        campaign_totals.c.goal_minor,
-        campaign_totals.c.pledged_minor,
-        campaign_totals.c.collected_minor,
-        campaign_totals.c.over_returned_minor,
-        campaign_totals.c.late_minor,
-        campaign_totals.c.percent,
-        campaign_totals.c.backers,
-        *_CIRCLE_COLUMNS,
+
+class _Circle(Struct, array_like=True, frozen=True):
+    """What is stored of a circle."""
+
+    circle: AnyCircle
+    pledged_minor: int
+    collected_minor: int
+    backers: int
+
+
+class _Totals(Struct, array_like=True, frozen=True):
+    """All that an answer about circles takes, and none of what costs time to read: texts, moments."""
+
+    campaign_id: str
+    partition_number: int
+    position_offset: int
+    complete: bool | int
+    gap_offset: int | None
+    currency: str
+    goal_minor: int
+    pledged_minor: int
+    collected_minor: int
+    over_returned_minor: int
+    late_minor: int
+    percent: int
+    backers: int
+    has_terms: bool | int
+    circles: list[_Circle] | None
+
+
+_decode_totals: Final = msgspec.json.Decoder(list[_Totals]).decode
+
+
+_Function = Callable[..., ColumnElement[Any]]
+
+
+def _totals_with_circles(gather: _Function, one: _Function, nested: _Function) -> Select[Any]:
+    """Return the statement, with a database's own functions for JSON: a list of rows, one of columns, a list in it.
+
+    All is one value in one row: each row costs the thread that fetches it its turn, and each column its conversion.
+    """
+    circles = (
+        select(gather(one(*(circle_totals.c[name] for name in _Circle.__struct_fields__))))
+        .where(circle_totals.c.campaign_id == campaign_totals.c.campaign_id)
+        .scalar_subquery()
     )
-    .join_from(campaign_totals, campaigns, campaign_totals.c.campaign_id == campaigns.c.campaign_id)
-    .outerjoin(circle_totals, campaign_totals.c.campaign_id == circle_totals.c.campaign_id)
-)
+    columns: dict[str, ColumnElement[Any]] = {
+        **campaign_totals.c,
+        "has_terms": campaigns.c.campaign_id.is_not(None),
+        "circles": nested(circles),
+    }
+    return select(cast(gather(one(*(columns[name] for name in _Totals.__struct_fields__))), Text)).outerjoin_from(
+        campaign_totals, campaigns, campaign_totals.c.campaign_id == campaigns.c.campaign_id
+    )
+
+
 _CIRCLES_OF_MANY: Final = {
-    # As one value, however many there are: the statement stays the same, and prepared.
-    "postgresql": _TOTALS_AND_CIRCLES.where(
+    # The ids as one value, however many there are: the statement stays the same, and prepared.
+    "postgresql": _totals_with_circles(func.json_agg, func.json_build_array, lambda circles: circles).where(
         campaign_totals.c.campaign_id == any_(bindparam("campaign_ids", type_=postgresql.ARRAY(String)))
     ),
-    "sqlite": _TOTALS_AND_CIRCLES.where(campaign_totals.c.campaign_id.in_(bindparam("campaign_ids", expanding=True))),
+    "sqlite": _totals_with_circles(func.json_group_array, func.json_array, func.json).where(
+        campaign_totals.c.campaign_id.in_(bindparam("campaign_ids", expanding=True))
+    ),
 }
 
 
@@ -145,25 +197,23 @@ def read_campaign(connection: Connection, campaign_id: str) -> answers.Campaign:
     )
 
 
-def circles_of(campaign_id: str) -> QuestionAbout[list[Row[Any]], answers.Circles]:
+def circles_of(campaign_id: str) -> QuestionAbout[_Totals, answers.Circles]:
     """Return the question for a campaign's circles. Its answer raises CampaignUnknownError."""
     return QuestionAbout(_find_circles, _tell_circles, campaign_id)
 
 
-def _find_circles(connection: Connection, campaign_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
-    """Return a row for each circle of each campaign, beside the campaign's totals: one at least."""
-    found: dict[str, list[Row[Any]]] = {}
-    statement = _CIRCLES_OF_MANY[connection.dialect.name]
-    for row in connection.execute(statement, {"campaign_ids": campaign_ids}):
-        found.setdefault(row.campaign_id, []).append(row)
-    return found
+def _find_circles(connection: Connection, campaign_ids: Sequence[str]) -> dict[str, _Totals]:
+    """Return each campaign's totals, with its circles."""
+    found = connection.execute(_CIRCLES_OF_MANY[connection.dialect.name], {"campaign_ids": campaign_ids}).scalar_one()
+    return {totals.campaign_id: totals for totals in _decode_totals(found or "[]")}
 
 
-def _tell_circles(connection: Connection, campaign_id: str, rows: list[Row[Any]] | None) -> answers.Circles:
-    if rows is None:
-        raise _unknown(connection, campaign_id)
-    campaign = rows[0]
-    return answers.Circles(**standing(campaign), totals=totals_of(campaign), circles=_circles(rows, campaign.currency))
+def _tell_circles(campaign_id: str, totals: _Totals | None) -> answers.Circles:
+    if totals is None or not totals.has_terms:
+        raise _unknown(campaign_id, totals)
+    return answers.Circles(
+        **standing(totals), totals=totals_of(totals), circles=_circles(totals.circles or (), totals.currency)
+    )
 
 
 def read_days(connection: Connection, campaign_id: str) -> answers.Days:
@@ -265,7 +315,7 @@ def milestone(row: Row[Any], currency: str) -> answers.Milestone:
     )
 
 
-def amounts(row: Row[Any], currency: str) -> dict[str, Any]:
+def amounts(row: Row[Any] | _Totals, currency: str) -> dict[str, Any]:
     """Return the fields of `answers.Amounts`."""
     return {
         "pledged_minor": row.pledged_minor,
@@ -279,21 +329,19 @@ def find_campaign(connection: Connection, campaign_id: str) -> Row[Any]:
     """Return a campaign's terms and totals. Raises CampaignUnknownError."""
     row = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).one_or_none()
     if row is None:
-        raise _unknown(connection, campaign_id)
+        marked = select(campaign_totals.c.partition_number, campaign_totals.c.gap_offset)
+        found = connection.execute(marked.where(campaign_totals.c.campaign_id == campaign_id)).one_or_none()
+        raise _unknown(campaign_id, found)
     return row
 
 
-def _unknown(connection: Connection, campaign_id: str) -> CampaignUnknownError:
-    """Return what to say of a campaign without terms."""
-    gap = connection.execute(
-        select(campaign_totals.c.partition_number, campaign_totals.c.gap_offset).where(
-            campaign_totals.c.campaign_id == campaign_id
-        )
-    ).one_or_none()
-    if gap is None:
+def _unknown(campaign_id: str, marked: Row[*tuple[Any, ...]] | _Totals | None) -> CampaignUnknownError:
+    """Return what to say of a campaign without terms, of which the database has nothing or only that it has a gap."""
+    if marked is None:
         return CampaignUnknownError(f"no campaign {campaign_id!r} is stored")
+    gap = f"{marked.partition_number}:{marked.gap_offset}"
     return CampaignUnknownError(
-        f"the terms of campaign {campaign_id!r} are missing: it has a gap at {Position(*gap)} that is not repaired yet"
+        f"the terms of campaign {campaign_id!r} are missing: it has a gap at {gap} that is not repaired yet"
     )
 
 
@@ -312,18 +360,18 @@ def _page(
     return rows[:limit], len(rows) > limit
 
 
-def standing(row: Row[Any]) -> dict[str, Any]:
+def standing(row: Row[Any] | _Totals) -> dict[str, Any]:
     """Return the fields of `answers.Standing`."""
     gap = row.gap_offset
     return {
         "campaign_id": row.campaign_id,
         "as_of": str(Position(row.partition_number, row.position_offset)),
-        "complete": row.complete,
+        "complete": bool(row.complete),
         "gap_at": None if gap is None else str(Position(row.partition_number, gap)),
     }
 
 
-def totals_of(row: Row[Any]) -> answers.Totals:
+def totals_of(row: Row[Any] | _Totals) -> answers.Totals:
     """Return a campaign's totals as the API shows them."""
     return answers.Totals(
         currency=row.currency,
@@ -339,10 +387,10 @@ def totals_of(row: Row[Any]) -> answers.Totals:
     )
 
 
-def _circles(rows: Iterable[Row[Any]], currency: str) -> list[answers.Circle]:
+def _circles(stored: Iterable[Row[Any] | _Circle], currency: str) -> list[answers.Circle]:
     """Return all circles in their order, those without a row with zeros, so that the list always has the same form."""
-    stored = {row.circle: (row.circle_pledged_minor, row.circle_collected_minor, row.circle_backers) for row in rows}
-    return [_circle(name, *stored.get(name, (0, 0, 0)), currency) for name in CIRCLES]
+    stored_of = {row.circle: (row.pledged_minor, row.collected_minor, row.backers) for row in stored}
+    return [_circle(name, *stored_of.get(name, (0, 0, 0)), currency) for name in CIRCLES]
 
 
 def _circle(name: AnyCircle, pledged_minor: int, collected_minor: int, backers: int, currency: str) -> answers.Circle:

@@ -1,23 +1,24 @@
-"""Snapshots: every answer is read in one transaction that sees one state of the database.
+"""Snapshots: every answer is read from one state of the database, by one transaction or by one statement.
 
 The engine is a synchronous one, used in a few threads: the driver of SQLite has no other form, and one code path for
 both databases is worth more than the threads cost.
 
-What the threads cost is shared. Whoever asks while nobody else does is answered at once; while a thread is busy,
-questions gather for a moment, and the next thread answers them all from one snapshot. Those that ask the same about
-different things have one statement in common. The more is asked, the less each question costs.
+What the threads cost is shared, and most of it is waking them: for each question, and for each word to the database.
+Whoever asks while nobody else does is answered at once; while a thread is busy, questions gather for a moment, and the
+next thread answers them all from one snapshot. Those that ask the same about different things have one statement in
+common, which is a snapshot by itself: when nobody asks anything else, nothing else is said to the database. The more is
+asked, the less each question costs.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-import anyio
-import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -29,7 +30,7 @@ from schemas.headway import UnderWay
 _RECYCLE_SECONDS: Final = 300
 """A connection is replaced after this time, so that none reads a file that was moved away for longer."""
 
-QUESTIONS_MAX: Final = 8
+QUESTIONS_MAX: Final = 16
 """Most questions that one snapshot answers: one that takes long keeps those behind it waiting."""
 
 GATHER_SECONDS_MAX: Final = 0.005
@@ -37,6 +38,9 @@ GATHER_SECONDS_MAX: Final = 0.005
 
 _ASK_AGAIN: Final = object()
 """In place of an outcome: the transaction broke before the question's turn."""
+
+_ONE_STATEMENT: Final = "cercles_one_statement"
+"""Execution option of a connection that is asked one thing, which is a snapshot by itself."""
 
 _Found = TypeVar("_Found")
 _Answer = TypeVar("_Answer")
@@ -57,7 +61,6 @@ def open_engine(settings: ReaderSettings) -> Engine:
         "pool_size": settings.reads_at_once + 1,
         "max_overflow": 0,
         "pool_timeout": settings.read_seconds,
-        "pool_pre_ping": True,
         "pool_recycle": _RECYCLE_SECONDS,
     }
     if url.get_backend_name() == "sqlite":
@@ -79,27 +82,29 @@ def _open_sqlite(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
     def leave_transactions_to_us(connection: Any, _record: object) -> None:
         connection.isolation_level = None
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # Left alone, the driver opens no transaction for SELECT: two of them would see two states.
-        connection.exec_driver_sql("BEGIN DEFERRED")
-
-    return engine
+    # Left alone, the driver opens no transaction for SELECT: two of them would see two states.
+    return _with_snapshots(engine, "BEGIN DEFERRED")
 
 
 def _open_postgresql(url: URL, seconds: float, pool: dict[str, Any]) -> Engine:
-    engine = create_engine(
-        url,
-        isolation_level="REPEATABLE READ",
-        execution_options={"postgresql_readonly": True},
-        connect_args={"connect_timeout": max(1, round(seconds))},
-        **pool,
-    )
+    connect_seconds = max(1, round(seconds))
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": connect_seconds}, **pool)
 
     @event.listens_for(engine, "connect")
     def bound_statements(connection: Any, _record: object) -> None:
+        connection.execute("SET SESSION default_transaction_read_only = on")
         connection.execute(f"SET SESSION statement_timeout = {round(seconds * 1000)}")
-        connection.commit()
+
+    return _with_snapshots(engine, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+
+def _with_snapshots(engine: Engine, statement: str) -> Engine:
+    """Let every transaction of an engine whose driver begins none be a snapshot, which that statement begins."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(_ONE_STATEMENT):
+            connection.exec_driver_sql(statement)
 
     return engine
 
@@ -109,14 +114,14 @@ class QuestionAbout(Generic[_Found, _Answer]):
     """A question about one of many things of a kind: those with the same `find` look theirs up together."""
 
     find: Callable[[Connection, Sequence[str]], Mapping[str, _Found]]
-    """Returns what stands in the database of each that is named; of one that is unknown, nothing."""
-    tell: Callable[[Connection, str, _Found | None], _Answer]
-    """Makes the answer of it, or raises what is wrong with this question alone."""
+    """Returns, by one statement, what stands in the database of each that is named; of one that is unknown, nothing."""
+    tell: Callable[[str, _Found | None], _Answer]
+    """Makes the answer of that alone, or raises what is wrong with this question alone."""
     name: str
 
     def __call__(self, connection: Connection) -> _Answer:
         """Answer the question by itself."""
-        return self.tell(connection, self.name, self.find(connection, [self.name]).get(self.name))
+        return self.tell(self.name, self.find(connection, [self.name]).get(self.name))
 
 
 class _Lookups:
@@ -140,7 +145,7 @@ class _Lookups:
         found = self._found.get(question.find)
         if found is None:
             found = self._found[question.find] = self._find(question.find)
-        return question.tell(self._connection, question.name, found.get(question.name))
+        return question.tell(question.name, found.get(question.name))
 
     def failure_of(self, question: Callable[[Connection], Any]) -> Exception | None:
         """Return what the question's lookup has raised, for whichever of those who share it."""
@@ -165,13 +170,19 @@ class Snapshots:
 
     def __init__(self, engine: Engine, metrics: ReaderMetrics, *, at_once: int, queued_max: int) -> None:
         self._engine = engine
+        self._engine_for_one = engine.execution_options(**{_ONE_STATEMENT: True})
         self._metrics = metrics
-        self._threads = anyio.CapacityLimiter(at_once)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="read")
         self._reads: UnderWay[object] = UnderWay("oldest read")
         self._gathered: list[_Asked] = []
         self._answering: set[asyncio.Task[None]] = set()
         self._outstanding = 0
         self._outstanding_max = at_once + queued_max
+        metrics.reads_outstanding.set_function(lambda: self._outstanding)
+
+    def close(self) -> None:
+        """Wait for the reads that are under way, and let no further one begin."""
+        self._threads.shutdown(cancel_futures=True)
 
     async def read(self, question: Callable[[Connection], _Answer]) -> _Answer:
         """Return what `question` answers from one snapshot.
@@ -184,17 +195,33 @@ class Snapshots:
         began = time.perf_counter()
         asked = _Asked(question, asyncio.get_running_loop().create_future())
         self._gather(asked)
-        self._count(+1)
+        self._outstanding += 1
         try:
             answer: _Answer = await asked.answer
         finally:
-            self._count(-1)
+            self._outstanding -= 1
             self._metrics.read_seconds.observe(time.perf_counter() - began)
         return answer
 
     def read_here(self, question: Callable[[Connection], _Answer]) -> _Answer:
-        """Return what `question` answers from one snapshot, in the calling thread."""
-        with self._noted(), self._engine.begin() as connection:
+        """Return what `question` answers from one snapshot, in the calling thread.
+
+        Connections are not tried out before they are used, which would cost a round trip each time. One that is found
+        dead makes the pool give up all that are as old, and the question is asked once more, by a new one: what bounds
+        the time of one attempt then bounds each of two.
+        """
+        return self._read(self._engine, question)
+
+    def _read(self, engine: Engine, question: Callable[[Connection], _Answer]) -> _Answer:
+        try:
+            return self._read_once(engine, question)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._read_once(engine, question)
+
+    def _read_once(self, engine: Engine, question: Callable[[Connection], _Answer]) -> _Answer:
+        with self._noted(), engine.begin() as connection:
             return question(connection)
 
     @contextmanager
@@ -233,10 +260,11 @@ class Snapshots:
 
     async def _answer(self, gathered: Sequence[_Asked]) -> None:
         """Answer all questions in one thread; those behind one that the database did not survive are asked again."""
+        loop = asyncio.get_running_loop()
         while gathered:
             questions = [asked.question for asked in gathered]
             try:
-                outcomes = await anyio.to_thread.run_sync(self._outcomes_here, questions, limiter=self._threads)
+                outcomes = await loop.run_in_executor(self._threads, self._outcomes_here, questions)
             except Exception as error:  # noqa: BLE001 - no thread can be started: nobody is to wait for one
                 outcomes = [error] * len(gathered)
             again = []
@@ -258,16 +286,25 @@ class Snapshots:
         """
         outcomes: list[Any] = []
         lookups: _Lookups | None = None
+
+        def answer_all(connection: Connection) -> None:
+            nonlocal lookups
+            lookups = _Lookups(connection, questions)
+            outcomes.clear()
+            for question in questions:
+                try:
+                    outcomes.append(lookups.answer(question))
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        lookups = None  # with another connection all begins anew, if one can be had
+                    raise
+                except SQLAlchemyError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - it is the answer, to who asked
+                    outcomes.append(error)
+
         try:
-            with self._noted(), self._engine.begin() as connection:
-                lookups = _Lookups(connection, questions)
-                for question in questions:
-                    try:
-                        outcomes.append(lookups.answer(question))
-                    except SQLAlchemyError:
-                        raise
-                    except Exception as error:  # noqa: BLE001 - it is the answer, to who asked
-                        outcomes.append(error)
+            self._read(self._engine_for_one if _share_one_lookup(questions) else self._engine, answer_all)
         except Exception as error:  # noqa: BLE001 - likewise
             spoiled = isinstance(error, DBAPIError) and not error.connection_invalidated
             if lookups is None or not spoiled or len(outcomes) == len(questions):
@@ -276,6 +313,8 @@ class Snapshots:
             return [*outcomes, error, *(lookups.failure_of(question) or _ASK_AGAIN for question in behind)]
         return outcomes
 
-    def _count(self, change: int) -> None:
-        self._outstanding += change
-        self._metrics.reads_outstanding.set(self._outstanding)
+
+def _share_one_lookup(questions: Sequence[Callable[[Connection], Any]]) -> bool:
+    """Return whether one statement answers all questions: it sees one state of the database without a transaction."""
+    finds = {question.find if isinstance(question, QuestionAbout) else None for question in questions}
+    return len(finds) == 1 and None not in finds

@@ -165,9 +165,11 @@ def test_a_gap_is_shown(stored: Stored, api: httpx.Client) -> None:
 def test_a_campaign_whose_launch_was_missed_is_not_found_and_says_why(stored: Stored, api: httpx.Client) -> None:
     """Without terms there is nothing to show; the detail tells it apart from an unknown campaign."""
     stored.campaign_missed_from_the_start("film", partition=2, gap=5)
-    response = api.get("/v1/campaigns/film")
-    assert response.status_code == 404
-    assert "gap at 2:5" in response.json()["detail"]
+    for path in ("", "/circles", "/days"):
+        response = api.get(f"/v1/campaigns/film{path}")
+        assert response.status_code == 404
+        assert "gap at 2:5" in response.json()["detail"]
+        assert api.get(f"/v1/campaigns/other{path}").json()["detail"] == "no campaign 'other' is stored"
     assert api.get("/v1/campaigns").json()["campaigns"] == []
 
 

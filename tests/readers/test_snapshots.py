@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -25,7 +26,9 @@ class UnanswerableError(Exception):
 def snapshots(stored: Stored) -> Iterator[Snapshots]:
     """Snapshots of the test's database."""
     engine = open_engine(settings_for(stored.url, reads_at_once=THREADS))
-    yield Snapshots(engine, ReaderMetrics(), at_once=THREADS, queued_max=100)
+    snapshots = Snapshots(engine, ReaderMetrics(), at_once=THREADS, queued_max=100)
+    yield snapshots
+    snapshots.close()
     engine.dispose()
 
 
@@ -90,7 +93,7 @@ def test_questions_about_things_of_a_kind_look_them_up_together(snapshots: Snaps
         looked_up.append(list(names))
         return {name: len(name) for name in names if name != "unknown"}
 
-    def tell(_: Connection, name: str, found: int | None) -> str:
+    def tell(name: str, found: int | None) -> str:
         if found is None:
             raise UnanswerableError
         return f"{name} {found}"
@@ -103,6 +106,77 @@ def test_questions_about_things_of_a_kind_look_them_up_together(snapshots: Snaps
     assert looked_up == [names]
 
 
+def _is_in_transaction(connection: Connection) -> bool:
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite":
+        return bool(driver.in_transaction)
+    return bool(driver.info.transaction_status != TransactionStatus.IDLE)
+
+
+def test_one_lookup_needs_no_transaction_and_anything_more_has_one(snapshots: Snapshots) -> None:
+    """One statement sees one state by itself; two see one only together."""
+
+    def find(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
+        return dict.fromkeys(names, _is_in_transaction(connection))
+
+    def find_otherwise(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
+        return find(connection, names)
+
+    def tell(_: str, found: bool | None) -> bool | None:  # noqa: FBT001
+        return found
+
+    about, otherwise = (QuestionAbout(each, tell, "one") for each in (find, find_otherwise))
+    assert _ask_all(snapshots, [about, about]) == [False, False]
+    assert _ask_all(snapshots, [about, otherwise]) == [True, True]
+    assert _ask_all(snapshots, [about, _is_in_transaction]) == [True, True]
+    assert _ask_all(snapshots, [_is_in_transaction]) == [True]
+    assert snapshots.read_here(_is_in_transaction)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_connection_that_has_died_costs_no_answer(snapshots: Snapshots, stored: Stored) -> None:
+    """What was connected before the database's restart is given up, and whoever asks hears nothing of it."""
+
+    def find(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+        process_id: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        return dict.fromkeys(names, process_id)
+
+    def tell(_: str, found: int | None) -> int | None:
+        return found
+
+    question = QuestionAbout(find, tell, "one")
+    for ask in (lambda: _ask_all(snapshots, [question])[0], lambda: snapshots.read_here(question)):
+        before = ask()
+        with stored.engine.begin() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:process_id)"), {"process_id": before})
+        after = ask()
+        assert isinstance(after, int)
+        assert after != before
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_when_no_other_connection_can_be_had_all_are_told_so(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those whose answers the connection that died had given already."""
+    begun: list[None] = []
+    begin = Engine.begin
+
+    def begin_once(engine: Engine) -> Any:
+        begun.append(None)
+        if len(begun) > 1:
+            raise OperationalError("connect", None, ConnectionRefusedError())
+        return begin(engine)
+
+    def dying(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    monkeypatch.setattr(Engine, "begin", begin_once)
+    told = _ask_all(snapshots, [lambda _: 1, dying, lambda _: 3])
+    assert [type(each) for each in told] == [OperationalError] * 3
+    assert len(begun) == 2
+
+
 def test_a_lookup_that_fails_fails_those_who_asked_for_it(snapshots: Snapshots) -> None:
     """Beside them everybody is answered."""
 
@@ -110,7 +184,7 @@ def test_a_lookup_that_fails_fails_those_who_asked_for_it(snapshots: Snapshots) 
         connection.execute(text("SELECT nothing FROM nowhere"))
         return {}
 
-    def tell(_: Connection, name: str, __: int | None) -> str:
+    def tell(name: str, __: int | None) -> str:
         return name
 
     about = QuestionAbout(find, tell, "one")
@@ -132,7 +206,7 @@ def test_a_lookup_that_fails_is_not_tried_again_for_each(snapshots: Snapshots, s
         connection.execute(text(statement))
         return {}
 
-    def tell(_: Connection, name: str, __: int | None) -> str:
+    def tell(name: str, __: int | None) -> str:
         return name
 
     told = _ask_all(snapshots, [QuestionAbout(find, tell, str(number)) for number in range(QUESTIONS_MAX)])
