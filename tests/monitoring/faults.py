@@ -57,7 +57,9 @@ def _silent_broker(scene: Scene) -> Iterator[None]:
             event = payments.refund(refund_id=f"stripe:re_{number}", source=f"stripe/{ACCOUNT}/live", amount_minor=1)
             producer.send(PAYMENTS.name, key=event.data.payment_id.encode(), value=encode(event))
         producer.flush()
-    scene.until_told("cercles_worker_lag_events > 0 and on () cercles_resolver_lag_events > 0")
+    # At first they know only of what their first fetch saw, which may be done before the broker is silent.
+    known = BACKLOG_EVENTS // 2
+    scene.until_told(f"cercles_worker_lag_events > {known} and on () cercles_resolver_lag_events > {known}")
     os.kill(scene.broker.pid, signal.SIGSTOP)
     try:
         yield
