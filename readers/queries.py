@@ -55,14 +55,6 @@ _CAMPAIGNS: Final[Select[Any]] = select(
 
 # Made once: making a statement takes longer than running it.
 _CAMPAIGN: Final = _CAMPAIGNS.where(campaign_totals.c.campaign_id == bindparam("campaign_id"))
-_CIRCLE_COLUMNS: Final = (
-    circle_totals.c.circle,
-    circle_totals.c.pledged_minor,
-    circle_totals.c.collected_minor,
-    circle_totals.c.backers,
-)
-_CIRCLES: Final = select(*_CIRCLE_COLUMNS).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
-
 _REWARD_TERMS: Final = select(campaigns.c.rewards).where(campaigns.c.campaign_id == bindparam("campaign_id"))
 _REWARDS: Final = select(reward_totals).where(reward_totals.c.campaign_id == bindparam("campaign_id"))
 
@@ -74,6 +66,10 @@ class _Circle(Struct, array_like=True, frozen=True):
     pledged_minor: int
     collected_minor: int
     backers: int
+
+
+_CIRCLE_COLUMNS: Final = tuple(circle_totals.c[name] for name in _Circle.__struct_fields__)
+_CIRCLES: Final = select(*_CIRCLE_COLUMNS).where(circle_totals.c.campaign_id == bindparam("campaign_id"))
 
 
 class _Totals(Struct, array_like=True, frozen=True):
@@ -108,7 +104,7 @@ def _totals_with_circles(gather: _Function, one: _Function, nested: _Function) -
     All is one value in one row: each row costs the thread that fetches it its turn, and each column its conversion.
     """
     circles = (
-        select(gather(one(*(circle_totals.c[name] for name in _Circle.__struct_fields__))))
+        select(gather(one(*_CIRCLE_COLUMNS)))
         .where(circle_totals.c.campaign_id == campaign_totals.c.campaign_id)
         .scalar_subquery()
     )
@@ -339,10 +335,14 @@ def _unknown(campaign_id: str, marked: Row[*tuple[Any, ...]] | _Totals | None) -
     """Return what to say of a campaign without terms, of which the database has nothing or only that it has a gap."""
     if marked is None:
         return CampaignUnknownError(f"no campaign {campaign_id!r} is stored")
-    gap = f"{marked.partition_number}:{marked.gap_offset}"
     return CampaignUnknownError(
-        f"the terms of campaign {campaign_id!r} are missing: it has a gap at {gap} that is not repaired yet"
+        f"the terms of campaign {campaign_id!r} are missing: it has a gap at {_gap_at(marked)} that is not repaired yet"
     )
+
+
+def _gap_at(row: Row[*tuple[Any, ...]] | _Totals) -> str | None:
+    """Return the position from which on a campaign's updates are missing, if any are."""
+    return None if row.gap_offset is None else str(Position(row.partition_number, row.gap_offset))
 
 
 def _page(
@@ -362,12 +362,11 @@ def _page(
 
 def standing(row: Row[Any] | _Totals) -> dict[str, Any]:
     """Return the fields of `answers.Standing`."""
-    gap = row.gap_offset
     return {
         "campaign_id": row.campaign_id,
         "as_of": str(Position(row.partition_number, row.position_offset)),
         "complete": bool(row.complete),
-        "gap_at": None if gap is None else str(Position(row.partition_number, gap)),
+        "gap_at": _gap_at(row),
     }
 
 

@@ -20,7 +20,13 @@ from schemas.updates import Progress
 from stream_processors.metrics import LaneMetrics
 from stream_processors.shell.checkpoints import Checkpoint, CheckpointDirectory, Snapshot
 from stream_processors.shell.folding import LEDGER, Folding, Outputs
-from stream_processors.shell.log_reader import check_range, committed_offsets, log_ranges, read_log
+from stream_processors.shell.log_reader import (
+    below,
+    check_range,
+    committed_offsets,
+    log_ranges,
+    read_log,
+)
 from stream_processors.shell.outputs import progress_of
 
 _SNAPSHOT_SECONDS: Final = 0.005
@@ -191,9 +197,7 @@ class Lane:
             records_max=setting.batch_events_max,
             topic=setting.folding.topic,
         ):
-            silent = records
-            if records and records[-1].offset >= committed:
-                silent = [record for record in records if record.offset < committed]
+            silent = below(committed, records)
             # What it came to was said before: only the state is wanted.
             self._batch(silent=True).fold(silent)
             reach("worker.aligning")

@@ -50,11 +50,16 @@ async def read_log(
         while position < end:
             records = (await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=records_max)).get(source, [])
             position = await consumer.position(source)
-            if records and records[-1].offset >= end:
-                records = [record for record in records if record.offset < end]
-            yield records, min(position, end)
+            yield below(end, records), min(position, end)
     finally:
         await consumer.stop()
+
+
+def below(end: int, records: list[Any]) -> list[Any]:
+    """Return those of the records, which are in order, that stand below an offset."""
+    if not records or records[-1].offset < end:
+        return records
+    return [record for record in records if record.offset < end]
 
 
 async def _check_range(consumer: AIOKafkaConsumer, source: TopicPartition, start: int, end: int) -> None:
