@@ -116,7 +116,7 @@ class Totals(Struct, gc=False, frozen=True, kw_only=True):
     unknown_reward_claims: int = 0
 
 
-class Entry(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     """One line of the ledger: what one event changed in one place.
 
     Amounts are differences. An event that changed state without moving money has one entry of zero; one that moves a
@@ -137,7 +137,7 @@ class Entry(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     reward_exhausted: bool = False
 
 
-class Pledge(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+class Pledge(Struct, gc=False, frozen=True, omit_defaults=True):
     """A pledge as it now stands. Late ones are outside every total."""
 
     pledge_id: str

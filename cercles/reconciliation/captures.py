@@ -40,10 +40,9 @@ def enter_captures(reader: TopicReader, books: Books, prefix: str, show: Show, *
 
 def _captures(state: PartitionState, prefix: str) -> Iterator[Capture]:
     for campaign_id, campaign in state.campaigns.items():
-        for capture_id, fact in campaign.captures.items():
+        for capture_id, pledge_id, amount_minor in campaign.captured():
             if capture_id.startswith(prefix):
-                currency = campaign.launch.currency
-                yield Capture(capture_id, campaign_id, fact.pledge.pledge_id, fact.amount_minor, currency)
+                yield Capture(capture_id, campaign_id, pledge_id, amount_minor, campaign.launch.currency)
 
 
 def _refused(partition: int, letters: Iterable[DeadLetter], prefix: str) -> Iterator[Refused]:

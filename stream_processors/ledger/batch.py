@@ -6,6 +6,7 @@ update, with a thousand entries and the totals after the last.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -14,10 +15,12 @@ import msgspec
 from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Decoding, LogEvent
 from schemas.updates import RECORD_BYTES_MAX, Update, encoder
+from schemas.updates import Pledge as PledgeRow
 from schemas.zones import TZDATA_VERSION
 from stream_processors.decoding import FAULTS, NotAnEventError, decode_event
 from stream_processors.ledger.changes import Changes, Unsaid
-from stream_processors.ledger.fold import find_campaign, fold_event
+from stream_processors.ledger.first_captures import Told
+from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import Campaign, PartitionState, row_of
@@ -28,12 +31,15 @@ FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 PART_BYTES: Final = RECORD_BYTES_MAX // 2
 """An update is cut once what it holds may encode to more than this many bytes.
 
-What is added between two looks (one pledge, one milestone, the terms, of which a door takes 64 KiB at most) takes less
-than the other half.
+What is added between two looks (one pledge, a run of first captures, one milestone, the terms, of which a door takes
+64 KiB at most) takes less than the other half.
 """
 
 _DECODED_MAX: Final = 64
 """Events that are decoded at a time: few enough to be in the processor's cache when they are folded."""
+
+_DECODED_BYTES_MAX: Final = 64 * 1024
+"""Bytes of their records, which twice, and what comes on top for each, fit into half of a record of the updates."""
 
 _decode_event: Final = Decoding.log.decode
 
@@ -104,7 +110,7 @@ class _Story(Changes):
             complete=complete,
             totals=campaign.totals(),
             entries=self.entries,
-            pledges=[row_of(pledge) for pledge in self.pledges.values()],
+            pledges=[one if isinstance(one, PledgeRow) else row_of(one) for one in self.pledges.values()],
             days=[campaign.day(day) for day in self.days],
             milestones=self.milestones,
             shares=[campaign.share(token) for token in self.share_tokens],
@@ -132,20 +138,22 @@ class Batch:
     silent: bool = False
     """Whether only the state is wanted, since what there is to say was said before."""
 
-    def fold(self, records: Iterable[LogRecord]) -> Outputs:
-        """Fold every record that the state has not seen, and return what there is to say; the others are known."""
-        records_of: defaultdict[bytes | None, list[LogRecord]] = defaultdict(list)
+    def fold(self, records: Sequence[LogRecord]) -> Outputs:
+        """Fold every record that the state has not seen, and return what there is to say; the others are known.
+
+        The records are in the order of their offsets, which may have gaps: the log holds control records, too.
+        """
         end = self.state.next_offset
+        if records and records[0].offset < end:
+            records = [record for record in records if record.offset >= end]
+        records_of: defaultdict[bytes | None, list[LogRecord]] = defaultdict(list)
         for record in records:
-            offset = record.offset
-            if offset >= end:
-                records_of[record.key].append(record)
-                # Offsets may have gaps, where the log holds control records.
-                end = offset + 1
+            records_of[record.key].append(record)
         outputs, refused = Outputs(), dict[int, DeadLetter]()
         for key, told in records_of.items():
             self._fold_key(key, told, outputs, refused)
-        self.state.next_offset = end
+        if records:
+            self.state.next_offset = records[-1].offset + 1
         outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
         return outputs
 
@@ -155,26 +163,27 @@ class Batch:
         """Fold the records of one key, which is the id of their campaign. Refusals go by their offsets."""
         outputs.events += len(records)
         story: Changes | None = None
-        campaign_id = ""
         for first in range(0, len(records), _DECODED_MAX):
             some = records[first : first + _DECODED_MAX]
-            for record, decoded in zip(some, _decode_some(some), strict=True):
-                event = decoded
+            told = _decode_some(some)
+            number = 0
+            while number < len(some):
+                event = told.events[number]
                 try:
                     if event is None:
-                        event = _decode(record.value)
+                        event = _decode(some[number].value)
                     if story is None:
                         story = self._begin_story(key, event)
-                        campaign_id = event.data.campaign_id
-                    elif event.data.campaign_id != campaign_id:
-                        _refuse_key()
-                    else:
-                        check_moment(event.time)
-                    fold_event(story.campaign, event, record.offset, story)
+                    number = fold_run(story.campaign, told, number, story)
+                    if number == len(some):
+                        break
+                    event = told.events[number] or _decode(some[number].value)
+                    _fold_one(event, some[number].offset, story)
                     if not story.number:
                         outputs.unchanged += 1
                 except Refusal as refusal:
-                    refused[record.offset] = self._dead_letter(record, event, refusal)
+                    refused[some[number].offset] = self._dead_letter(some[number], event, refusal)
+                number += 1
         if isinstance(story, _Story):
             for update in story.finish():
                 outputs.updates.append((story.key, _encode(update)))
@@ -210,22 +219,31 @@ class Batch:
         )
 
 
+def _fold_one(event: LogEvent, offset: int, story: Changes) -> None:
+    """Apply one event of the story's key. Raises Refusal."""
+    if event.data.campaign_id != story.campaign.launch.campaign_id:
+        _refuse_key()
+    check_moment(event.time)
+    fold_event(story.campaign, event, offset, story)
+
+
 def _refuse_key() -> NoReturn:
     raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
 
 
-def _decode_some(records: list[LogRecord]) -> Sequence[LogEvent | None]:
-    """Return the event of each record, or None for each where `_decode` has to look at it by itself.
+def _decode_some(records: list[LogRecord]) -> Told:
+    """Return what the records tell, without the events where `_decode` has to look at each by itself.
 
-    It has to unless all of them are events, without an escape in their texts.
+    It has to unless all of them are events, without an escape in their texts, and of a size that leaves room for all
+    that they come to in one part of an update.
     """
     values = [record.value or b"" for record in records]
-    if b"\\" in b"".join(values):
-        return [None] * len(records)
-    try:
-        return [_decode_event(value) for value in values]
-    except FAULTS:
-        return [None] * len(records)
+    joined = b"".join(values)
+    events: Sequence[LogEvent | None] = [None] * len(records)
+    if b"\\" not in joined and len(joined) <= _DECODED_BYTES_MAX:
+        with suppress(*FAULTS):
+            events = list(map(_decode_event, values))
+    return Told([record.offset for record in records], values, events)
 
 
 def _decode(value: bytes | None) -> LogEvent:

@@ -1,13 +1,15 @@
 """Takes down what events change in one campaign, entry by entry."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES, Circle, VisitOrigin
 from schemas.updates import Entry, Milestone, MilestoneType, Position
+from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.state import Campaign, Pledge, Share
 
 # The most that each encodes to, in bytes, without its texts: field names, numbers up to 20 digits, moments, the day's
@@ -54,11 +56,14 @@ class Changes:
     offset: int
     number: int
 
+    are_said: ClassVar = True
+    """Whether entries, and what they are about, are taken down at all."""
+
     def __init__(self, campaign: Campaign, cut_bytes: int = _NEVER) -> None:
         self.campaign = campaign
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
-        self.pledges: dict[str, Pledge] = {}
+        self.pledges: dict[str, Pledge | PledgeRow] = {}
         # Dictionaries as ordered sets: the order is the log's, not a hash's.
         self.share_tokens: dict[str, None] = {}
         self.visited: dict[tuple[str, VisitOrigin], None] = {}
@@ -102,6 +107,17 @@ class Changes:
         self.size_bytes_max += _ENTRY_BYTES + _CHARACTER_BYTES * characters
         if day is not None:
             self.days[day] = None
+
+    def run(self, event: Event, offset: int, days: Iterable[date], count: int, record_bytes: int) -> None:
+        """Note that a run of events ended with this one: `count`, in that many bytes of records without an escape.
+
+        Each has one entry and one pledge, which are taken down already.
+        """
+        self.event, self.offset, self.number = event, offset, 1
+        self.campaign.position = Position(offset, 0)
+        self.days.update(dict.fromkeys(days))
+        # Of the texts only the pledge's id stands in both.
+        self.size_bytes_max += count * (_ENTRY_BYTES + _PLEDGE_BYTES) + 2 * record_bytes
 
     def flag_exhausted(self) -> None:
         """Say of the last entry that with it its pledge claims a reward of which none was left."""
@@ -206,6 +222,8 @@ class Unsaid(Changes):
     """
 
     __slots__ = ()
+
+    are_said = False
 
     def entry(self, *_: object, **__: object) -> None:
         """Give the entry its position."""

@@ -65,7 +65,7 @@ def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) ->
 
 def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
     """A capture: the greatest amount seen counts; final once any sighting says so."""
-    fact = campaign.captures.get(data.capture_id)
+    fact = campaign.find_capture(data.capture_id)
     _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
     made_at = _made_at(data, time)
     if fact is None:
@@ -83,7 +83,8 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Ple
 def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> Pledge | None:
     """An amendment of the promise: of all revisions the highest counts."""
     pledge = campaign.pledges.get(data.pledge_id)
-    known = None if pledge is None or pledge.amendments is None else pledge.amendments.get(data.revision)
+    amendments = pledge.amendments if isinstance(pledge, Pledge) else None
+    known = None if amendments is None else amendments.get(data.revision)
     if known is not None:
         if known != data.amount_minor:
             _refuse_conflict("amendment", f"{data.pledge_id} revision {data.revision}", "amount")

@@ -22,7 +22,7 @@ from schemas.events import (
 )
 from stream_processors.ledger import facts, life
 from stream_processors.ledger.changes import Changes
-from stream_processors.ledger.first_captures import fold_first_capture
+from stream_processors.ledger.first_captures import Told, fold_first_captures
 from stream_processors.ledger.milestones import say_milestones
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.order import say_order_signals
@@ -91,11 +91,10 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
     if fact is not None:
         if event.source not in campaign.sources:
             _refuse_source(event.source)
-        if not (isinstance(event, PledgeCaptured) and fold_first_capture(campaign, event, changes)):
-            pledge = fact(campaign, event.data, event.time)
-            if pledge is None:
-                return
-            place(pledge, changes)
+        pledge = fact(campaign, event.data, event.time)
+        if pledge is None:
+            return
+        place(pledge, changes)
     elif isinstance(event, CampaignLaunched):
         life.relaunch(campaign, event.data)
         if campaign.position.offset >= 0:
@@ -104,6 +103,23 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
         changes.entry()
     elif not _fold_campaign_event(campaign, event, changes):
         return
+    _say_what_follows(campaign, changes)
+
+
+def fold_run(campaign: Campaign, told: Told, first: int, changes: Changes) -> int:
+    """Apply those of the events from number `first` on that can be applied together, as `fold_event` would each.
+
+    Returns the number of the first event that was not applied: `first`, if it has to be looked at by itself.
+    """
+    end = fold_first_captures(campaign, told, first, changes)
+    if end > first:
+        changes.cut_if_full()
+        _say_what_follows(campaign, changes)
+    return end
+
+
+def _say_what_follows(campaign: Campaign, changes: Changes) -> None:
+    """Say the milestones and order signals that the last event has led to."""
     total = campaign.pledged_minor if campaign.goal_counts_pledged else campaign.collected_minor
     if total >= campaign.next_threshold_minor or (campaign.goal_is_reached and total < campaign.goal_minor):
         say_milestones(campaign, changes)

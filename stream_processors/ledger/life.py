@@ -50,7 +50,7 @@ def amend_terms(campaign: Campaign, data: CampaignAmendedData, time: datetime, c
         campaign.closes_at = data.closes_at
         for pledge in list(campaign.pledges.values()):
             if pledge.made_at is not None and pledge.late != (pledge.made_at >= data.closes_at):
-                place_again(pledge, changes, always=False)
+                place_again(campaign.find_pledge(pledge.pledge_id), changes, always=False)
     return True
 
 

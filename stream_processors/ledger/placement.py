@@ -144,7 +144,7 @@ def _put_in(campaign: Campaign, pledge: Pledge) -> bool:
     pledge.counted, pledge.late = True, False
     campaign.over_returned_minor += over_returned_minor
     if pledged_minor:
-        campaign.backers.add(pledge.backer_id, circle)
+        campaign.backers.add([(pledge.backer_id, circle)])
         pledge.backer_counted = pledge.backer_id
     if reason is not None:
         campaign.unattributed[reason] = campaign.unattributed.get(reason, 0) + 1

@@ -5,6 +5,7 @@ pledge stands once; the graph of shares is told as its links, from which standin
 """
 
 from datetime import date, datetime
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +13,11 @@ from msgspec import Struct
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoal
 from schemas.fields import DisputeStatus, RefundStatus, VisitOrigin
 from schemas.updates import CampaignStatus, Position, UnattributedReason
+from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund, Share, Standing
+
+FORM: Final = 2
+"""Names the form of what `save` returns: another number for every change of it, since its parts have no names."""
 
 
 class _Share(Struct, array_like=True):
@@ -38,6 +43,8 @@ class _Snapshot(Struct, array_like=True):
     term_revisions: dict[str, int]
     status: CampaignStatus
     pledges: list[Pledge]
+    pledge_numbers: list[int]
+    rows: list[PledgeRow]
     authorizations: list[tuple[str, str, int]]
     canceled_authorizations: list[tuple[str, str]]
     captures: list[tuple[str, str, int]]
@@ -83,12 +90,12 @@ def save(campaign: Campaign) -> bytes:
             amendments=list(campaign.amendments.values()),
             term_revisions=campaign.term_revisions,
             status=campaign.status,
-            pledges=list(campaign.pledges.values()),
+            **_save_pledges(campaign),
             authorizations=[
                 (key, one.pledge.pledge_id, one.amount_minor) for key, one in campaign.authorizations.items()
             ],
             canceled_authorizations=[(key, one.pledge_id) for key, one in campaign.canceled_authorizations.items()],
-            captures=[(key, one.pledge.pledge_id, one.amount_minor) for key, one in campaign.captures.items()],
+            captures=campaign.captured(),
             refunds=[
                 (key, one.pledge.pledge_id, one.amount_minor, one.status) for key, one in campaign.refunds.items()
             ],
@@ -157,15 +164,35 @@ def restore(snapshot: bytes) -> Campaign:
 
 
 def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
-    pledges = campaign.pledges = {pledge.pledge_id: pledge for pledge in saved.pledges}
-    campaign.authorizations = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.authorizations}
-    campaign.canceled_authorizations = {key: pledges[pledge] for key, pledge in saved.canceled_authorizations}
-    campaign.captures = {key: Cumulative(pledges[pledge], amount) for key, pledge, amount in saved.captures}
-    campaign.refunds = {key: Refund(pledges[pledge], amount, status) for key, pledge, amount, status in saved.refunds}
-    for key, pledge, amount, status, withdrawn, lost in saved.disputes:
-        dispute = campaign.disputes[key] = Dispute(pledges[pledge], amount)
+    kept = campaign.pledges = _restore_pledges(saved)
+    find = campaign.find_pledge
+    campaign.authorizations = {key: Cumulative(find(pledge), amount) for key, pledge, amount in saved.authorizations}
+    campaign.canceled_authorizations = {key: find(pledge) for key, pledge in saved.canceled_authorizations}
+    for key, pledge_id, amount_minor in saved.captures:
+        pledge = kept[pledge_id]
+        # What is kept as a row has no other capture.
+        campaign.captures[key] = pledge if isinstance(pledge, PledgeRow) else Cumulative(pledge, amount_minor)
+    campaign.refunds = {key: Refund(find(pledge), amount, status) for key, pledge, amount, status in saved.refunds}
+    for key, pledge_id, amount, status, withdrawn, lost in saved.disputes:
+        dispute = campaign.disputes[key] = Dispute(find(pledge_id), amount)
         dispute.status, dispute.withdrawn, dispute.lost_minor = status, withdrawn, lost
-    campaign.attempts = {key: pledges[pledge] for key, pledge in saved.attempts}
+    campaign.attempts = {key: find(pledge) for key, pledge in saved.attempts}
+
+
+def _save_pledges(campaign: Campaign) -> dict[str, Any]:
+    """Return the whole pledges, the number of each among all, and the rows that the others are kept as."""
+    whole = [(n, pledge) for n, pledge in enumerate(campaign.pledges.values()) if isinstance(pledge, Pledge)]
+    return {
+        "pledges": [pledge for _, pledge in whole],
+        "pledge_numbers": [number for number, _ in whole],
+        "rows": [row for row in campaign.pledges.values() if isinstance(row, PledgeRow)],
+    }
+
+
+def _restore_pledges(saved: _Snapshot) -> dict[str, Pledge | PledgeRow]:
+    whole, rows = dict(zip(saved.pledge_numbers, saved.pledges, strict=True)), iter(saved.rows)
+    in_order = (whole.get(number) or next(rows) for number in range(len(whole) + len(saved.rows)))
+    return {pledge.pledge_id: pledge for pledge in in_order}
 
 
 def _save_shares(campaign: Campaign) -> list[_Share]:
@@ -197,7 +224,7 @@ def _restore_shares(campaign: Campaign, saved: list[_Share]) -> None:
         share.circle = one.circle
         share.standing = one.standing
         share.children = [campaign.shares[token] for token in one.children]
-        share.waiting = {pledge_id: campaign.pledges[pledge_id] for pledge_id in one.waiting}
+        share.waiting = {pledge_id: campaign.find_pledge(pledge_id) for pledge_id in one.waiting}
         share.visits = {
             (counter, origin): (visits, bots, prefetches) for counter, origin, visits, bots, prefetches in one.visits
         }

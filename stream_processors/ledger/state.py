@@ -5,6 +5,7 @@ repetition or a conflict is found in one look. Everything is kept in the order o
 the log gives the same state, and the same words, in every process.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Final, get_args
 
@@ -104,6 +105,26 @@ def row_of(pledge: Pledge) -> PledgeRow:
     )
 
 
+def _whole(row: PledgeRow) -> Pledge:
+    """Return the pledge, of which the log has told one plain capture (`first_captures`), with its facts."""
+    return Pledge(
+        row.pledge_id,
+        captured_minor=row.pledged_minor,
+        final=True,
+        made_at=row.made_at,
+        share_token=row.share_token,
+        backer_id=row.backer_id,
+        backer_made_at=None if row.backer_id is None else row.made_at,
+        counted=True,
+        backer_counted=row.backer_id,
+        circle=CIRCLES.index(row.circle),
+        reason=row.unattributed,
+        day=row.day,
+        pledged_minor=row.pledged_minor,
+        collected_minor=row.collected_minor,
+    )
+
+
 class Share:
     """A link, or the place kept for one that pledges or other links name before it was posted."""
 
@@ -156,17 +177,21 @@ class Backers:
         self.in_circle = [0] * len(CIRCLES)
         self.total = 0
 
-    def add(self, backer_id: str | None, circle: int) -> None:
-        """Count one pledge above 0 of this backer in this circle. Without an id, the pledge is a backer of its own."""
-        before, one = 0, _BACKER_ONES[circle]
-        if backer_id is not None:
-            before = self._pledges.get(backer_id, 0)
-            # Most backers have one pledge, and then the number is one object for all of them.
-            self._pledges[backer_id] = before + one if before else one
-        if not before:
-            self.total += 1
-        if not before or not before & _BACKER_MASKS[circle]:
-            self.in_circle[circle] += 1
+    def add(self, told: Iterable[tuple[str | None, int]]) -> None:
+        """Count one pledge above 0 for each backer and circle. Without an id, the pledge is a backer of its own."""
+        pledges, in_circle, total = self._pledges, self.in_circle, self.total
+        for backer_id, circle in told:
+            before, one = 0, _BACKER_ONES[circle]
+            if backer_id is not None:
+                before = pledges.get(backer_id, 0)
+                # Most backers have one pledge, and then the number is one object for all of them.
+                pledges[backer_id] = before + one if before else one
+            if not before:
+                total += 1
+                in_circle[circle] += 1
+            elif not before & _BACKER_MASKS[circle]:
+                in_circle[circle] += 1
+        self.total = total
 
     def remove(self, backer_id: str | None, circle: int) -> None:
         """Take back one `add` of the same backer and circle."""
@@ -297,11 +322,13 @@ class Campaign:
         self.amendments: dict[int, CampaignAmendedData] = {}
         self.term_revisions: dict[str, int] = {}
         self.status: CampaignStatus = "open"
-        # Pledges, in the order in which the log first named them, and their facts.
-        self.pledges: dict[str, Pledge] = {}
+        # Pledges, in the order in which the log first named them, and their facts. A pledge of which the log has told
+        # nothing but one plain capture is kept, as is its capture, as the row that shows it: half of what it would
+        # take. To change either, it is found by `find_pledge` and `find_capture`.
+        self.pledges: dict[str, Pledge | PledgeRow] = {}
         self.authorizations: dict[str, Cumulative] = {}
         self.canceled_authorizations: dict[str, Pledge] = {}
-        self.captures: dict[str, Cumulative] = {}
+        self.captures: dict[str, Cumulative | PledgeRow] = {}
         self.refunds: dict[str, Refund] = {}
         self.disputes: dict[str, Dispute] = {}
         self.attempts: dict[str, Pledge] = {}
@@ -334,7 +361,25 @@ class Campaign:
         pledge = self.pledges.get(pledge_id)
         if pledge is None:
             pledge = self.pledges[pledge_id] = Pledge(pledge_id)
+        elif isinstance(pledge, PledgeRow):
+            pledge = self.pledges[pledge_id] = _whole(pledge)
         return pledge
+
+    def find_capture(self, capture_id: str) -> Cumulative | None:
+        """Return the capture of that id, None if the log has not named it."""
+        fact = self.captures.get(capture_id)
+        if isinstance(fact, PledgeRow):
+            fact = self.captures[capture_id] = Cumulative(self.find_pledge(fact.pledge_id), fact.pledged_minor)
+        return fact
+
+    def captured(self) -> list[tuple[str, str, int]]:
+        """Return each capture's id, its pledge's, and its amount, in the order in which the log first named them."""
+        return [
+            (capture_id, fact.pledge_id, fact.pledged_minor)
+            if isinstance(fact, PledgeRow)
+            else (capture_id, fact.pledge.pledge_id, fact.amount_minor)
+            for capture_id, fact in self.captures.items()
+        ]
 
     def find_share(self, token: str) -> Share:
         """Return the link of that token, or the place kept for it."""
@@ -347,6 +392,25 @@ class Campaign:
     def goal_total_minor(self) -> int:
         """The total that counts toward the goal."""
         return self.pledged_minor if self.goal_counts_pledged else self.collected_minor
+
+    @property
+    def room_minor(self) -> int:
+        """What can be added to the total that counts before there may be something to say of it."""
+        return 0 if self.unopened_circles else self.next_threshold_minor - self.goal_total_minor
+
+    def count_captures(self, circles_minor: list[int], days_minor: dict[date, int], without_token: int) -> None:
+        """Add pledges that are captured, by circle and by day, and of how many no link is known."""
+        for circle, amount_minor in enumerate(circles_minor):
+            if amount_minor:
+                self.circle_pledged_minor[circle] += amount_minor
+                self.circle_collected_minor[circle] += amount_minor
+        for day, amount_minor in days_minor.items():
+            pledged_minor, collected_minor = self.day_totals.get(day, (0, 0))
+            self.day_totals[day] = pledged_minor + amount_minor, collected_minor + amount_minor
+            self.pledged_minor += amount_minor
+            self.collected_minor += amount_minor
+        if without_token:
+            self.unattributed["no_token"] = self.unattributed.get("no_token", 0) + without_token
 
     @property
     def circle_goal_totals_minor(self) -> list[int]:
@@ -404,7 +468,8 @@ class Campaign:
 
     def pledge(self, pledge_id: str) -> PledgeRow:
         """Return a pledge as it now stands. Raises KeyError when the log has not named it."""
-        return row_of(self.pledges[pledge_id])
+        pledge = self.pledges[pledge_id]
+        return pledge if isinstance(pledge, PledgeRow) else row_of(pledge)
 
     def posted_shares(self) -> list[ShareRow]:
         """Return the links that are posted, in the order in which the log first named them."""

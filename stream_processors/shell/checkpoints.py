@@ -1,6 +1,6 @@
 """Checkpoints: a partition's state in a local file, so that a restart need not fold the log from its beginning.
 
-They only save time: deleting them all loses nothing, and one that is damaged, of another fold version or of another log
+They only save time: deleting them all loses nothing, and one that is damaged, of another fold version, form or log
 is left aside. A checkpoint holds acknowledged positions only, so a state made from it has nothing left unsaid.
 """
 
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from schemas.failure_points import reach
 from stream_processors.ledger.batch import FOLD_VERSION
-from stream_processors.ledger.snapshot import restore, save
+from stream_processors.ledger.snapshot import FORM, restore, save
 from stream_processors.ledger.state import Campaign, PartitionState
 
 _MAGIC: Final = b"cercles checkpoint 1\n"
@@ -38,6 +38,11 @@ class _Header(Struct, array_like=True):
     log_id: str
     body_bytes: int
     body_sha256: bytes
+
+
+def _version() -> str:
+    """Return what a checkpoint must be of: the rules that led to the state, and the form in which it is written."""
+    return f"{FOLD_VERSION}+form.{FORM}"
 
 
 _decode_header = msgspec.msgpack.Decoder(_Header).decode
@@ -79,7 +84,7 @@ class CheckpointDirectory:
                 partition,
                 checkpoint.next_offset,
                 checkpoint.dead_letters_next_offset,
-                FOLD_VERSION,
+                _version(),
                 self._log_id,
                 len(body),
                 hashlib.sha256(body).digest(),
@@ -125,7 +130,7 @@ class CheckpointDirectory:
             return "damaged"
         header = _decode_header(header_bytes)
         body = content[header_end + 32 :]
-        if header.fold_version != FOLD_VERSION:
+        if header.fold_version != _version():
             return "other_fold"
         if header.log_id != self._log_id:
             return "other_log"

@@ -30,7 +30,7 @@ def fold(state: PartitionState, *events: LogEvent) -> Outputs:
     batch = batch_of(state)
     first = state.next_offset
     return batch.fold(
-        Record(first + number, encode(event), event.data.campaign_id.encode()) for number, event in enumerate(events)
+        [Record(first + number, encode(event), event.data.campaign_id.encode()) for number, event in enumerate(events)]
     )
 
 

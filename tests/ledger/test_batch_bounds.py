@@ -11,7 +11,7 @@ from schemas.updates import RECORD_BYTES_MAX, Update
 from stream_processors.ledger import batch
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
-from stream_processors.ledger.state import PartitionState, row_of
+from stream_processors.ledger.state import PartitionState
 from tests.ledger.batches import fold, updates_of
 from tests.ledger.events import (
     CAMPAIGN,
@@ -46,7 +46,7 @@ def encoded_bytes(changes: Changes) -> int:
     parts = [
         changes.entries,
         changes.milestones,
-        [row_of(pledge) for pledge in changes.pledges.values()],
+        [campaign.pledge(pledge_id) for pledge_id in changes.pledges],
         [campaign.day(day) for day in changes.days],
         [campaign.share(token) for token in changes.share_tokens],
         [campaign.share_visits(token, origin) for token, origin in changes.visited],
@@ -101,26 +101,27 @@ def cut(*events: LogEvent) -> list[Update]:
     return updates_of(fold(PartitionState(), *events))
 
 
-CAPTURES = [capture(f"pledge-{number}", 5) for number in range(6)]
+PROMISES = [authorize(f"pledge-{number}", 5) for number in range(6)]
+"""Folded one by one; of a run of captures test_first_captures.py tells where it is cut."""
 
 
 def test_an_update_that_is_just_full_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one that may be over the bound is, after the event that took it there."""
-    full = changes_of(launch(), *CAPTURES).size_bytes_max
+    full = changes_of(launch(), *PROMISES).size_bytes_max
     monkeypatch.setattr(batch, "PART_BYTES", full)
-    assert len(cut(launch(), *CAPTURES)) == 1
+    assert len(cut(launch(), *PROMISES)) == 1
     monkeypatch.setattr(batch, "PART_BYTES", full - 1)
-    parts = cut(launch(), *CAPTURES, capture("after", 5))
+    parts = cut(launch(), *PROMISES, authorize("after", 5))
     assert [len(update.entries) for update in parts] == [7, 1]
 
 
 def test_each_part_is_as_full_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier part held is not reckoned again."""
-    two = bound_of(*CAPTURES[:2])
+    two = bound_of(*PROMISES[:2])
     monkeypatch.setattr(batch, "PART_BYTES", two - 1)
     state = PartitionState()
     fold(state, launch())
-    parts = updates_of(fold(state, *CAPTURES))
+    parts = updates_of(fold(state, *PROMISES))
     assert [[entry.offset for entry in update.entries] for update in parts] == [[1, 2], [3, 4], [5, 6]]
     assert [[pledge.pledge_id for pledge in update.pledges] for update in parts] == [
         ["pledge-0", "pledge-1"],
@@ -131,14 +132,14 @@ def test_each_part_is_as_full_as_the_first(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(batch, "PART_BYTES", two)
     state = PartitionState()
     fold(state, launch())
-    parts = updates_of(fold(state, *CAPTURES))
+    parts = updates_of(fold(state, *PROMISES))
     assert [len(update.entries) for update in parts] == [3, 3]
 
 
 def test_terms_stand_in_the_part_of_the_event_that_changed_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """And in no later one."""
     monkeypatch.setattr(batch, "PART_BYTES", 0)
-    parts = cut(launch(), *CAPTURES[:2])
+    parts = cut(launch(), *PROMISES[:2])
     assert [update.terms is None for update in parts] == [False, True]
 
 
@@ -183,7 +184,7 @@ def test_the_last_part_alone_is_complete(count: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(batch, "PART_BYTES", 0)
     state = PartitionState()
     fold(state, launch())
-    outputs = fold(state, *CAPTURES[:count])
+    outputs = fold(state, *PROMISES[:count])
     parts = updates_of(outputs)
     assert [update.complete for update in parts] == [False] * (count - 1) + [True]
     assert [entry.offset for update in parts for entry in update.entries] == list(range(1, count + 1))

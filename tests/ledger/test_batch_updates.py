@@ -165,7 +165,7 @@ def test_a_campaign_is_announced_before_it_changes_and_once() -> None:
     batch = batch_of(state, lambda name: announced.append((name, state.campaigns[name].pledged_minor)))
     events = [capture("p", 5), capture("q", 5), capture("p", 5, campaign="another"), capture("r", 5)]
     batch.fold(
-        Record(2 + number, encode(event), event.data.campaign_id.encode()) for number, event in enumerate(events)
+        [Record(2 + number, encode(event), event.data.campaign_id.encode()) for number, event in enumerate(events)]
     )
     assert announced == [(CAMPAIGN, 0), ("another", 0)]
 

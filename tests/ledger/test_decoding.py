@@ -18,7 +18,7 @@ def fold(*values: bytes | None) -> tuple[PartitionState, Outputs]:
     """Fold a batch of what stands on the log after a launch."""
     state = PartitionState()
     begun = [encode(launch()), *values]
-    return state, batch_of(state).fold(Record(offset, value) for offset, value in enumerate(begun))
+    return state, batch_of(state).fold([Record(offset, value) for offset, value in enumerate(begun)])
 
 
 def pledges_of(state: PartitionState) -> list[str]:

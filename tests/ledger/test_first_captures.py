@@ -1,43 +1,214 @@
-"""Which captures go the shorter way. That it leads to the same place: test_properties.py."""
+"""Which captures go the shorter way, and where a run of them ends. That it leads to the same: test_properties.py."""
 
-from typing import Any
-from unittest import mock
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from schemas.events import PledgeCaptured
-from stream_processors.ledger import fold
-from stream_processors.ledger.first_captures import fold_first_capture
-from tests.ledger.events import CLOSES, NOON, authorize, capture, launch, share
-from tests.ledger.log import Log
+from schemas.events import CircleThresholds, LogEvent, encode
+from schemas.updates import RECORD_BYTES_MAX, Position
+from schemas.updates import Pledge as PledgeRow
+from stream_processors.ledger.batch import PART_BYTES
+from stream_processors.ledger.changes import Changes, Unsaid
+from stream_processors.ledger.first_captures import Told
+from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
+from stream_processors.ledger.outcome import Refusal
+from stream_processors.ledger.snapshot import restore, save
+from stream_processors.ledger.state import PartitionState
+from tests.ledger.batches import fold, updates_of
+from tests.ledger.events import (
+    CLOSES,
+    DAY,
+    GOAL,
+    NOON,
+    amend,
+    authorize,
+    cancel,
+    capture,
+    dispute,
+    fail,
+    launch,
+    promise,
+    refund,
+    share,
+)
+
+BEGUN = (launch(), share("t0", sharer="backer-01"), share("t2", parent="t1"), authorize("p0", 1000))
+ELSEWHERE = timezone(timedelta(hours=1))
+
+
+def told(*events: LogEvent | None, first_offset: int = 0) -> Told:
+    """Return these events as records that follow each other."""
+    offsets = range(first_offset, first_offset + len(events))
+    return Told(offsets, [b"" if event is None else encode(event) for event in events], events)
+
+
+def begun(*events: LogEvent) -> Changes:
+    """Return the changes of a campaign to which that has happened, none of them taken down."""
+    state = PartitionState()
+    campaign = find_campaign(state, events[0])
+    for offset, event in enumerate(events):
+        fold_event(campaign, event, offset, Changes(campaign))
+    return Changes(campaign)
 
 
 @pytest.mark.parametrize(
     ("event", "short"),
     [
         pytest.param(capture("p1", 1000), True, id="plain"),
-        pytest.param(capture("p1", 1000, final=False), True, id="not final"),
+        pytest.param(capture("p1", 1000, final=False), False, id="not final"),
         pytest.param(capture("p1", 1000, share_token="t0", backer_id="backer-02"), True, id="by a link"),
         pytest.param(capture("p1", 1000, share_token="t0", backer_id="backer-01"), False, id="by one's own link"),
         pytest.param(capture("p1", 1000, share_token="t2"), False, id="by a link without a circle"),
         pytest.param(capture("p1", 1000, share_token="t9"), False, id="by an unknown link"),
+        pytest.param(capture("p1", 1000, at=CLOSES - timedelta(microseconds=1)), True, id="just in time"),
         pytest.param(capture("p1", 1000, at=CLOSES), False, id="late"),
         pytest.param(capture("p1", 1000, at=CLOSES, made_at=NOON), True, id="heard of late"),
+        pytest.param(capture("p1", 1000, made_at=NOON.astimezone(ELSEWHERE)), False, id="in another zone"),
+        pytest.param(capture("p1", 1000, made_at=datetime(1970, 12, 31, tzinfo=UTC)), False, id="before all time"),
+        pytest.param(capture("p1", 1000, made_at=datetime(1971, 1, 1, tzinfo=UTC)), True, id="at its beginning"),
+        pytest.param(
+            capture("p1", 1000, at=datetime(9999, 1, 1, tzinfo=UTC), made_at=NOON), False, id="heard of never"
+        ),
+        pytest.param(capture("p1", 1000, at=datetime(9998, 1, 1, tzinfo=UTC), made_at=NOON), True, id="at its end"),
         pytest.param(capture("p1", 1000, reward_id="r0"), False, id="with a reward"),
+        pytest.param(capture("p1", 1000, currency="USD"), False, id="in another currency"),
+        pytest.param(capture("p1", 1000, source="sources/other"), False, id="from another source"),
+        pytest.param(capture("p1", 1000, campaign="another"), False, id="of another campaign"),
         pytest.param(capture("p0", 1000), False, id="of a known pledge"),
+        pytest.param(authorize("p1", 1000), False, id="no capture"),
+        pytest.param(None, False, id="not decoded"),
     ],
 )
-def test_only_plain_first_captures_go_the_short_way(event: PledgeCaptured, *, short: bool) -> None:
+def test_only_plain_first_captures_go_the_short_way(event: LogEvent | None, *, short: bool) -> None:
     """Own links, links without a circle, lateness, rewards and known pledges need all of the rules."""
-    log = Log(launch(), share("t0", sharer="backer-01"), share("t2", parent="t1"), authorize("p0", 1000))
-    taken: list[bool] = []
+    changes = begun(*BEGUN)
+    before = save(changes.campaign)
+    assert fold_run(changes.campaign, told(event), 0, changes) == int(short)
+    assert len(changes.entries) == len(changes.pledges) == int(short)
+    assert (save(changes.campaign) == before) is not short
 
-    def way(*capture_of: Any) -> bool:
-        taken.append(fold_first_capture(*capture_of))
-        return taken[-1]
 
-    with mock.patch.object(fold, "fold_first_capture", way):
-        outcome = log.append(event)
-    assert taken == [short]
-    assert outcome.refusal is None
-    assert len(outcome.entries) == 1
+def test_a_capture_known_of_another_pledge_is_not_plain() -> None:
+    """It is in conflict, and all of the rules say so."""
+    changes = begun(launch(), capture("p1", 1000, capture_id="c"))
+    assert fold_run(changes.campaign, told(capture("p2", 1000, capture_id="c")), 0, changes) == 0
+
+
+def test_a_run_begins_where_it_is_told_and_ends_before_what_is_not_plain() -> None:
+    """What comes before and after it is left alone; the campaign and its changes stand at its last event."""
+    changes = begun(launch())
+    story = told(capture("a", 1), capture("b", 2), capture("c", 4), refund("b", 1), capture("d", 8), first_offset=7)
+    assert fold_run(changes.campaign, story, 1, changes) == 3
+    assert [(entry.offset, entry.number, entry.pledge_id) for entry in changes.entries] == [(8, 0, "b"), (9, 0, "c")]
+    assert (changes.event, changes.offset, changes.number) == (capture("c", 4), 9, 1)
+    assert changes.campaign.position == Position(9, 0)
+    assert (changes.campaign.pledged_minor, changes.campaign.collected_minor) == (6, 6)
+
+
+def test_a_run_ends_with_the_event_that_there_is_something_to_say_of() -> None:
+    """A milestone has the total and the position of the event that crosses, however many come after it in the batch."""
+    changes = begun(launch())
+    quarter = GOAL // 4
+    story = told(capture("a", quarter - 1), capture("b", 1), capture("c", 1))
+    assert fold_run(changes.campaign, story, 0, changes) == 2
+    assert [(one.type, one.offset, one.number, one.event_id, one.total_minor) for one in changes.milestones] == [
+        ("cercles.milestone.passed", 1, 1, "captured-b-capture", quarter)
+    ]
+    assert fold_run(changes.campaign, story, 2, changes) == 3
+    assert len(changes.milestones) == 1
+
+
+def test_while_a_circle_is_yet_to_open_every_event_is_a_run_of_its_own() -> None:
+    """It is looked whether the event opens the circle early, which only its own total can tell."""
+    thresholds = CircleThresholds(friends=10)
+    wide = share("t0", circle="friends_of_friends")
+    changes = begun(launch(circle_thresholds=thresholds), wide)
+    story = told(capture("a", 1), capture("b", 1, share_token="t0"), capture("c", 1), capture("d", 1))
+    assert [fold_run(changes.campaign, story, first, changes) for first in (0, 1, 2)] == [1, 2, 4]
+    assert [(one.type, one.offset) for one in changes.milestones] == [("cercles.circle.opened_early", 1)]
+
+
+def test_what_was_said_before_is_only_counted() -> None:
+    """A worker that reads again what its group has acknowledged takes nothing down, and has the same state."""
+    loud = begun(*BEGUN)
+    quiet = Unsaid(begun(*BEGUN).campaign)
+    story = told(*(capture(f"p{number}", GOAL // 7) for number in range(1, 9)), first_offset=4)
+    for changes in (loud, quiet):
+        first = 0
+        while first < 8:
+            first = fold_run(changes.campaign, story, first, changes)
+    assert save(quiet.campaign) == save(loud.campaign)
+    assert (quiet.entries, quiet.pledges, quiet.milestones) == ([], {}, [])
+
+
+def test_a_part_is_cut_after_a_run_and_holds_what_it_may() -> None:
+    """Texts as long and as wide as they come without an escape: four bytes a character."""
+    wide = "𝄞" * 250
+    events = [
+        capture(f"{number:05}{wide}", 1, capture_id=f"{number:05}", backer_id=f"{number:05}{wide}")
+        for number in range(400)
+    ]
+    state = PartitionState()
+    outputs = fold(state, launch(), *events)
+    assert len(outputs.updates) > 1
+    assert all(len(value) < PART_BYTES + RECORD_BYTES_MAX // 4 for _, value in outputs.updates)
+    told_pledges = [row.pledge_id for update in updates_of(outputs) for row in update.pledges]
+    assert told_pledges == [event.data.pledge_id for event in events]
+    assert [update.totals.pledged_minor for update in updates_of(outputs)][-1] == 400
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(refund("p", 400), id="refunded"),
+        pytest.param(capture("p", 1500), id="raised"),
+        pytest.param(capture("p", 1000, made_at=NOON - DAY), id="made earlier"),
+        pytest.param(capture("p", 500, capture_id="second", final=False), id="captured again"),
+        pytest.param(authorize("p", 3000), id="authorized"),
+        pytest.param(amend(1, closes_at=NOON, at=NOON - DAY), id="late after all"),
+        pytest.param(promise("p", 1, 2000), id="promised"),
+        pytest.param(cancel("p"), id="canceled"),
+        pytest.param(fail("p"), id="failed once"),
+        pytest.param(dispute("p", 1000), id="disputed"),
+        pytest.param(capture("q", 1000, capture_id="p-capture"), id="in conflict"),
+        pytest.param(capture("p", 1000, share_token="t0", backer_id="backer-02"), id="told again"),
+    ],
+)
+def test_what_is_told_of_it_later_finds_a_whole_pledge(then: LogEvent) -> None:
+    """Kept as a row, the pledge has all the facts that it would have had by the long way."""
+    first = capture("p", 1000, share_token="t0", backer_id="backer-02")
+    short, long = begun(*BEGUN), begun(*BEGUN)
+    assert fold_run(short.campaign, told(first, first_offset=4), 0, short) == 1
+    fold_event(long.campaign, first, 4, long)
+    assert isinstance(short.campaign.pledges["p"], PledgeRow)
+    assert isinstance(short.campaign.captures["p-capture"], PledgeRow)
+    refusals = [_refusal(changes, then) for changes in (short, long)]
+    assert refusals[0] == refusals[1]
+    assert (short.entries, short.milestones) == (long.entries, long.milestones)
+    for pledge_id in ("p0", "p", "q"):
+        assert (pledge_id in short.campaign.pledges) == (pledge_id in long.campaign.pledges)
+        assert short.campaign.find_pledge(pledge_id) == long.campaign.find_pledge(pledge_id)
+    assert short.campaign.find_capture("p-capture") == long.campaign.find_capture("p-capture")
+
+
+def _refusal(changes: Changes, event: LogEvent) -> str | None:
+    try:
+        fold_event(changes.campaign, event, 5, changes)
+    except Refusal as refusal:
+        return str(refusal)
+    return None
+
+
+def test_a_snapshot_keeps_rows_as_rows_and_the_order_in_which_the_log_named_them() -> None:
+    """What is restored takes no more memory than what was saved, and goes through its pledges in the same order."""
+    changes = begun(launch(), authorize("a", 1))
+    fold_run(changes.campaign, told(capture("b", 1), capture("c", 1), capture("d", 1)), 0, changes)
+    fold_event(changes.campaign, refund("c", 1), 5, changes)
+    again = restore(save(changes.campaign))
+    kinds = {pledge_id: type(pledge).__module__ for pledge_id, pledge in changes.campaign.pledges.items()}
+    assert list(kinds) == ["a", "b", "c", "d"]
+    assert {pledge_id: type(pledge).__module__ for pledge_id, pledge in again.pledges.items()} == kinds
+    assert list(again.pledges.values()) == list(changes.campaign.pledges.values())
+    assert again.captures["b-capture"] is again.pledges["b"]
+    assert again.find_capture("c-capture") == changes.campaign.find_capture("c-capture")
+    assert save(again) == save(changes.campaign)

@@ -65,7 +65,7 @@ def fold(state: PartitionState, *values: bytes | None, key: str = FILM, start: i
     """Fold one batch of records that follow what the state has seen."""
     first = state.next_offset if start is None else start
     batch = Batch(state, partition=0, topic="log", partition_of=lambda key: 0 if key == FILM.encode() else 1)
-    return batch.fold(FakeRecord(first + number, value, key.encode()) for number, value in enumerate(values))
+    return batch.fold([FakeRecord(first + number, value, key.encode()) for number, value in enumerate(values)])
 
 
 def updates_of(outputs: Outputs) -> list[Update]:
@@ -252,7 +252,7 @@ def test_a_nul_anywhere_in_an_event_is_refused() -> None:
 def test_an_update_that_ends_where_it_was_cut_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last part says so, though nothing came after the cut."""
     monkeypatch.setattr("stream_processors.ledger.batch.PART_BYTES", 0)
-    updates = updates_of(fold(PartitionState(), launch(), capture(1), capture(2)))
+    updates = updates_of(fold(PartitionState(), launch(), capture(1, final=False), capture(2, final=False)))
     assert [update.complete for update in updates] == [False, True]
     assert_parts_fit(updates, BEFORE_EVERYTHING)
 

@@ -70,10 +70,13 @@ def test_a_checkpoint_of_another_log_is_left_aside(tmp_path: Path) -> None:
     assert CheckpointDirectory(tmp_path, "log").read(0) == "other_log"
 
 
-def test_a_checkpoint_of_another_fold_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rules are not these rules."""
+@pytest.mark.parametrize(("name", "before"), [("FOLD_VERSION", "0+tzdata.2020a"), ("FORM", 1)])
+def test_a_checkpoint_of_another_fold_is_left_aside(
+    name: str, before: str | int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rules, or the form in which it was written, are not these."""
     with monkeypatch.context() as earlier:
-        earlier.setattr(checkpoints, "FOLD_VERSION", "0+tzdata.2020a")
+        earlier.setattr(checkpoints, name, before)
         CheckpointDirectory(tmp_path, "log").write(0, FOUND)
     assert CheckpointDirectory(tmp_path, "log").read(0) == "other_fold"
 
@@ -93,7 +96,7 @@ def test_a_snapshot_is_of_one_moment_though_the_partition_goes_on() -> None:
     wanted = save(state.campaigns[FILM])
     snapshot = Snapshot(state)
     batch = Batch(state, 0, "log", lambda _: 0, snapshot.before_change)
-    batch.fold(FakeRecord(2 + number, capture(2 + number), FILM.encode()) for number in range(3))
+    batch.fold([FakeRecord(2 + number, capture(2 + number), FILM.encode()) for number in range(3)])
     fold(state, launch(campaign_id="later"), key="later")
     while not snapshot.complete:
         snapshot.go_on(0)
