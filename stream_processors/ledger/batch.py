@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, Protocol
+from operator import attrgetter
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
@@ -55,6 +56,10 @@ class LogRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Iterable[tuple[str, bytes]]: ...
+
+
+_value_of: Final[Callable[[LogRecord], Any]] = attrgetter("value")
+_offset_of: Final[Callable[[LogRecord], int]] = attrgetter("offset")
 
 
 @dataclass(slots=True)
@@ -237,13 +242,15 @@ def _decode_some(records: list[LogRecord]) -> Told:
     It has to unless all of them are events, without an escape in their texts, and of a size that leaves room for all
     that they come to in one part of an update.
     """
-    values = [record.value or b"" for record in records]
+    values = list(map(_value_of, records))
+    if None in values:
+        values = [value or b"" for value in values]
     joined = b"".join(values)
     events: Sequence[LogEvent | None] = [None] * len(records)
     if b"\\" not in joined and len(joined) <= _DECODED_BYTES_MAX:
         with suppress(*FAULTS):
             events = list(map(_decode_event, values))
-    return Told([record.offset for record in records], values, events)
+    return Told(list(map(_offset_of, records)), values, events)
 
 
 def _decode(value: bytes | None) -> LogEvent:

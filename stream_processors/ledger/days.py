@@ -11,14 +11,18 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class LocalDays:
-    """Tells which day a moment is in its zone. The last day is kept: most moments are of the day of the one before."""
+    """Tells which day a moment is in its zone.
 
-    __slots__ = ("_last", "_zone")
+    The last two days are kept: most moments are of the day of the one before, and where a day ends within a batch they
+    are of the one or the other, campaign by campaign.
+    """
+
+    __slots__ = ("_before", "_last", "_zone")
 
     def __init__(self, zone_name: str) -> None:
         self._zone = zone(zone_name)
         # When it begins, when it ends, and the day. One tuple, so that no thread ever sees parts of two.
-        self._last = (_NEVER, _NEVER, date.max)
+        self._last = self._before = (_NEVER, _NEVER, date.max)
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment that is told in UTC and not within a day of the ends of the calendar."""
@@ -28,16 +32,21 @@ class LocalDays:
         return self._look(moment)
 
     def _look(self, moment: datetime) -> date:
-        """Work the day out, and keep it unless the clocks change in it: they may go back across midnight.
+        """Return the day before the last, or work it out, and keep it unless the clocks change in it.
 
+        They may go back across midnight.
         No zone changes its clocks twice within a day, so they did not if they show the same at both ends.
         """
+        last, before = self._last, self._before
+        if before[0] <= moment < before[1]:
+            self._last, self._before = before, last
+            return before[2]
         local = moment.astimezone(self._zone)
         day, offset = local.date(), local.utcoffset()
         begins = datetime.combine(day, time(), UTC) - (offset or timedelta())
         ends = begins + _DAY
         if begins.astimezone(self._zone).utcoffset() == ends.astimezone(self._zone).utcoffset() == offset:
-            self._last = begins, ends, day
+            self._last, self._before = (begins, ends, day), last
         return day
 
 

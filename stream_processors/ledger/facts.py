@@ -17,6 +17,7 @@ from schemas.events import (
     PledgeRefundedData,
 )
 from schemas.fields import DisputeStatus, RefundStatus
+from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.circles import follow
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
@@ -65,6 +66,9 @@ def authorize(campaign: Campaign, data: PledgeAuthorizedData, time: datetime) ->
 
 def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Pledge | None:
     """A capture: the greatest amount seen counts; final once any sighting says so."""
+    known = campaign.captures.get(data.capture_id)
+    if isinstance(known, PledgeRow) and _says(known, data, time) and data.currency == campaign.currency:
+        return None
     fact = campaign.find_capture(data.capture_id)
     _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
     made_at = _made_at(data, time)
@@ -78,6 +82,18 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Ple
     if data.final and not pledge.final:
         pledge.final = changed = True
     return pledge if _sight(campaign, pledge, data, made_at) | changed else None
+
+
+def _says(row: PledgeRow, data: PledgeCapturedData, time: datetime) -> bool:
+    """Return whether the pledge's only capture says the same, as every repetition of it does."""
+    return (
+        data.pledge_id == row.pledge_id
+        and data.amount_minor == row.pledged_minor
+        and (data.made_at or time) == row.made_at
+        and data.share_token == row.share_token
+        and data.backer_id == row.backer_id
+        and data.reward_id is None
+    )
 
 
 def amend(campaign: Campaign, data: PledgeAmendedData, _time: datetime) -> Pledge | None:

@@ -1,6 +1,7 @@
 """Which captures go the shorter way, and where a run of them ends. That it leads to the same: test_properties.py."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -189,6 +190,44 @@ def test_what_is_told_of_it_later_finds_a_whole_pledge(then: LogEvent) -> None:
         assert (pledge_id in short.campaign.pledges) == (pledge_id in long.campaign.pledges)
         assert short.campaign.find_pledge(pledge_id) == long.campaign.find_pledge(pledge_id)
     assert short.campaign.find_capture("p-capture") == long.campaign.find_capture("p-capture")
+
+
+def test_a_repetition_leaves_it_a_row() -> None:
+    """Gateways repeat themselves: what is told again is known, and makes nothing whole."""
+    event = capture("p", 1000, share_token="t0", backer_id="backer-02")
+    changes = begun(*BEGUN)
+    assert fold_run(changes.campaign, told(event, event), 0, changes) == 1
+    fold_event(changes.campaign, event, 5, changes)
+    assert (changes.number, len(changes.entries)) == (0, 1)
+    assert isinstance(changes.campaign.pledges["p"], PledgeRow)
+    assert isinstance(changes.campaign.captures["p-capture"], PledgeRow)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"amount": 1001},
+        {"made_at": NOON + DAY},
+        {"share_token": None},
+        {"backer_id": "backer-03"},
+        {"backer_id": None},
+        {"reward_id": "r0"},
+        {"currency": "USD"},
+    ],
+    ids=str,
+)
+def test_what_differs_from_it_is_no_repetition(other: dict[str, Any]) -> None:
+    """It is held against all of the rules, whether or not it comes to a change."""
+    given: dict[str, Any] = {"amount": 1000, "share_token": "t0", "backer_id": "backer-02"}
+    short, long = begun(*BEGUN), begun(*BEGUN)
+    for changes in (short, long):
+        fold_event(changes.campaign, capture("p", **given), 4, changes)
+    fold_run(short.campaign, told(capture("q", **given)), 0, short)
+    fold_event(long.campaign, capture("q", **given), 0, long)
+    assert _refusal(short, capture("q", **given | other)) == _refusal(long, capture("q", **given | other))
+    assert short.entries == long.entries
+    assert short.campaign.find_pledge("q") == long.campaign.find_pledge("q")
+    assert short.campaign.find_capture("q-capture") == long.campaign.find_capture("q-capture")
 
 
 def _refusal(changes: Changes, event: LogEvent) -> str | None:

@@ -69,5 +69,9 @@ def test_a_day_is_one_object_for_all_its_pledges() -> None:
     days = LocalDays("Europe/Paris")
     usual, changing = datetime(2026, 3, 10, 9, tzinfo=UTC), datetime(2026, 3, 29, 9, tzinfo=UTC)
     assert days.day_of(usual) is days.day_of(usual + HOUR)
+    day, next_day = days.day_of(usual), days.day_of(usual + DAY)
+    assert day != next_day
+    assert days.day_of(usual + HOUR) is day
+    assert days.day_of(usual + DAY + HOUR) is next_day
     assert days.day_of(changing) == days.day_of(changing + HOUR)
     assert days.day_of(changing) is not days.day_of(changing)
