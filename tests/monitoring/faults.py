@@ -58,7 +58,7 @@ def _silent_broker(scene: Scene) -> Iterator[None]:
             producer.send(PAYMENTS.name, key=event.data.payment_id.encode(), value=encode(event))
         producer.flush()
     # At first they know only of what their first fetch saw, which may be done before the broker is silent.
-    known = BACKLOG_EVENTS // 2
+    known = BACKLOG_EVENTS // 4
     scene.until_told(f"cercles_worker_lag_events > {known} and on () cercles_resolver_lag_events > {known}")
     os.kill(scene.broker.pid, signal.SIGSTOP)
     try:

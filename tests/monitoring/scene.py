@@ -207,12 +207,14 @@ def _environment(name: str, bootstrap: str, url: str, directory: Path, port: int
         "worker": {
             "CERCLES_WORKER_GROUP": "monitored-workers",
             "CERCLES_WORKER_BATCH_EVENTS_MAX": "1",  # so that a backlog takes seconds
+            "CERCLES_WORKER_LOG_CHECK_INTERVAL_SECONDS": "1",  # and is known whole
             "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(directory / "checkpoints"),
             "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "1",
         },
         "resolver": {
             "CERCLES_RESOLVER_GROUP": "monitored-resolvers",
             "CERCLES_RESOLVER_BATCH_EVENTS_MAX": "1",
+            "CERCLES_RESOLVER_LOG_CHECK_INTERVAL_SECONDS": "1",
         },
         "sink": {
             "CERCLES_SINK_GROUP_ID": "monitored-sinks",
