@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
+from types import NoneType
 from typing import Any, Final
 
 import msgspec
@@ -210,6 +211,9 @@ def _json(value: Any) -> str:
 # How sqlite3 is to write what SQLite has no types for ("How to adapt custom Python types to SQLite values" in its
 # documentation, which advises against the adapters that come with it).
 sqlite3.register_adapter(datetime, _sqlite_moment)
-sqlite3.register_adapter(date, msgspec.to_builtins)
+sqlite3.register_adapter(date, lru_cache(maxsize=4096)(msgspec.to_builtins))
 sqlite3.register_adapter(dict, _json)
 sqlite3.register_adapter(list, _json)
+# It takes them as they are, too, but only after it has asked each for two protocols that they do not have.
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(NoneType, lambda nothing: nothing)

@@ -8,7 +8,6 @@ import msgspec
 from schemas.updates import (
     BEFORE_EVERYTHING,
     Entry,
-    Milestone,
     Pledge,
     Position,
     RewardTotals,
@@ -58,15 +57,15 @@ class _Campaign:
         self.last: Update | None = None
         self.terms: Update | None = None
 
-    def take(self, update: Update, entries: Iterable[Entry]) -> None:
+    def take(self, update: Update) -> None:
+        """Go on to the end of an update whose totals agree."""
         self.position = update.after
         self.gap_offset = None
         self.last = update
         if update.terms is not None:
             self.terms = update
-        for entry in entries:
-            self.pledged_minor += entry.pledged_minor
-            self.collected_minor += entry.collected_minor
+        self.pledged_minor = update.totals.pledged_minor
+        self.collected_minor = update.totals.collected_minor
 
     def agrees(self, update: Update, entries: Iterable[Entry]) -> bool:
         """Whether the update's totals are ours plus its entries, and the sums of its circles."""
@@ -115,7 +114,8 @@ class Plan:
         if update.before > campaign.position:
             self._skip(campaign, update, "missed")
             return
-        entries = [entry for entry in update.entries if _place(entry) > campaign.position]
+        reached = (campaign.position.offset, campaign.position.number)
+        entries = [entry for entry in update.entries if (entry.offset, entry.number) > reached]
         if not campaign.agrees(update, entries):
             self._skip(campaign, update, "disagreeing")
             return
@@ -124,7 +124,7 @@ class Plan:
         self.milestones += [
             rows.milestone(update, milestone)
             for milestone in update.milestones
-            if _place(milestone) > campaign.position
+            if (milestone.offset, milestone.number) > reached
         ]
         for pledge in update.pledges:
             self._pledges[update.campaign_id, pledge.pledge_id] = pledge
@@ -134,7 +134,7 @@ class Plan:
             self._visits[update.campaign_id, visits.share_token, visits.origin] = visits
         for reward in update.rewards:
             self._rewards[update.campaign_id, reward.reward_id] = reward
-        campaign.take(update, entries)
+        campaign.take(update)
 
     def _skip(self, campaign: _Campaign, update: Update, kind: GapKind) -> None:
         first = campaign.gap_offset is None
@@ -202,7 +202,3 @@ class Plan:
             and campaign_id in self._gap_updates
             and campaign_id in self._standings
         ]
-
-
-def _place(line: Entry | Milestone) -> Position:
-    return Position(line.offset, line.number)
