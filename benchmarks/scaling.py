@@ -7,8 +7,10 @@ campaigns, with the smallest number of events. A shared machine has fewer cores 
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, repeat
+from multiprocessing import get_context
 from typing import Final
 
 from benchmarks.events import CAMPAIGNS_DEFAULT, captures, openings
@@ -50,18 +52,25 @@ def _workers(bootstrap: str, total: int, count: int) -> Callable[[], Measurement
     return run
 
 
-def _folded(events: int, campaigns: int) -> Callable[[], Measurement]:
-    """Fold in memory, the making of events not counted."""
+def _cpu_seconds(events: int, campaigns: int) -> float:
+    """Fold in memory; return the CPU seconds, the making of events not counted."""
+    state, stream = PartitionState(), chunks(events, campaigns, BATCH_EVENTS, SHARES)
+    fold(state, next(stream))
+    seconds = 0.0
+    for records in stream:
+        started = time.process_time()
+        fold(state, records)
+        seconds += time.process_time() - started
+    return seconds
+
+
+def _folded(events: int, campaigns: int, processes: int = 1) -> Callable[[], Measurement]:
+    """Fold in memory, in as many processes at once, which have nothing in common but the machine."""
 
     def run() -> Measurement:
-        state, stream = PartitionState(), chunks(events, campaigns, BATCH_EVENTS, SHARES)
-        fold(state, next(stream))
-        seconds = 0.0
-        for records in stream:
-            started = time.process_time()
-            fold(state, records)
-            seconds += time.process_time() - started
-        return Measurement(events / seconds, seconds / events * 1e6)
+        with ProcessPoolExecutor(processes, get_context("spawn"), settle) as pool:
+            seconds = sum(pool.map(_cpu_seconds, repeat(events, processes), repeat(campaigns, processes)))
+        return Measurement(processes * events / seconds, seconds / events / processes * 1e6)
 
     return run
 
@@ -71,7 +80,6 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
     events = sizes.events_or(EVENTS_DEFAULT)
     unit = "events a CPU second"
     flat = "0.8 to 1.25"
-    settle()
     rows = [
         Row(
             f"{campaigns:,} campaigns, beside {CAMPAIGNS_DEFAULT:,}; {EVENTS_REFERENCE:,} events",
@@ -93,6 +101,17 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
             warm_up=False,
         )
         for many in _numbers(sizes, "events", EVENTS_TRIED)
+    ]
+    rows += [
+        Row(
+            f"{count} processes that fold in memory, beside 1: what the machine has for each",
+            unit,
+            _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT, count),
+            _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT),
+            "",
+            warm_up=False,
+        )
+        for count in _numbers(sizes, "workers", WORKERS_DEFAULT)
     ]
     with running_kafka() as kafka:
         make_topics(kafka.bootstrap_servers, PARTITIONS)

@@ -15,8 +15,8 @@ from stream_processors.ledger.batch import FOLD_VERSION, Batch
 from stream_processors.ledger.state import PartitionState
 
 PARTITIONS: Final = 4
-BATCH_EVENTS: Final = 4_000
-"""A worker that has a log to catch up with takes as many events of a partition at a time."""
+BATCH_EVENTS: Final = 10_000
+"""A worker that has a log to catch up with takes as many events of a partition at a time: what a fetch brings of it."""
 
 _LOG_ID: Final = "11111111-1111-1111-1111-111111111111"
 _FLUSH_SECONDS_MAX: Final = 120
