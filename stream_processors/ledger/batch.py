@@ -6,7 +6,6 @@ update, with a thousand entries and the totals after the last.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final, NoReturn, Protocol
@@ -173,16 +172,15 @@ class Batch:
             told = _decode_some(some)
             number = 0
             while number < len(some):
+                if story is not None and (number := fold_run(story.campaign, told, number, story)) == len(some):
+                    break
                 event = told.events[number]
                 try:
                     if event is None:
                         event = _decode(some[number].value)
                     if story is None:
                         story = self._begin_story(key, event)
-                    number = fold_run(story.campaign, told, number, story)
-                    if number == len(some):
-                        break
-                    event = told.events[number] or _decode(some[number].value)
+                        continue
                     _fold_one(event, some[number].offset, story)
                     if not story.number:
                         outputs.unchanged += 1
@@ -246,11 +244,13 @@ def _decode_some(records: list[LogRecord]) -> Told:
     if None in values:
         values = [value or b"" for value in values]
     joined = b"".join(values)
-    events: Sequence[LogEvent | None] = [None] * len(records)
-    if b"\\" not in joined and len(joined) <= _DECODED_BYTES_MAX:
-        with suppress(*FAULTS):
-            events = list(map(_decode_event, values))
-    return Told(list(map(_offset_of, records)), values, events)
+    offsets = list(map(_offset_of, records))
+    if b"\\" in joined or len(joined) > _DECODED_BYTES_MAX:
+        return Told(offsets, values, [None] * len(records))
+    try:
+        return Told(offsets, values, list(map(_decode_event, values)))
+    except FAULTS:
+        return Told(offsets, values, [None] * len(records))
 
 
 def _decode(value: bytes | None) -> LogEvent:
