@@ -10,6 +10,10 @@ _DAY: Final = timedelta(days=1)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
+Span = tuple[datetime, datetime, date]
+"""When a stretch of a day begins, when it ends, and the day."""
+
+
 class LocalDays:
     """Tells which day a moment is in its zone.
 
@@ -21,33 +25,37 @@ class LocalDays:
 
     def __init__(self, zone_name: str) -> None:
         self._zone = zone(zone_name)
-        # When it begins, when it ends, and the day. One tuple, so that no thread ever sees parts of two.
-        self._last = self._before = (_NEVER, _NEVER, date.max)
+        # Each is one tuple, so that no thread ever sees parts of two.
+        self._last: Span = (_NEVER, _NEVER, date.max)
+        self._before = self._last
 
     def day_of(self, moment: datetime) -> date:
         """Return the day of a moment that is told in UTC and not within a day of the ends of the calendar."""
         begins, ends, day = self._last
         if begins <= moment < ends:
             return day
-        return self._look(moment)
+        return self.span_of(moment)[2]
 
-    def _look(self, moment: datetime) -> date:
-        """Return the day before the last, or work it out, and keep it unless the clocks change in it.
+    def span_of(self, moment: datetime) -> Span:
+        """Return from when to when, around such a moment, it is the same day, and that day.
 
-        They may go back across midnight.
-        No zone changes its clocks twice within a day, so they did not if they show the same at both ends.
+        A day in which the clocks change is worked out for each moment anew, and not kept: they may go back across
+        midnight. No zone changes its clocks twice within a day, so they did not if they show the same at both ends.
         """
         last, before = self._last, self._before
+        if last[0] <= moment < last[1]:
+            return last
         if before[0] <= moment < before[1]:
             self._last, self._before = before, last
-            return before[2]
+            return before
         local = moment.astimezone(self._zone)
         day, offset = local.date(), local.utcoffset()
         begins = datetime.combine(day, time(), UTC) - (offset or timedelta())
         ends = begins + _DAY
         if begins.astimezone(self._zone).utcoffset() == ends.astimezone(self._zone).utcoffset() == offset:
             self._last, self._before = (begins, ends, day), last
-        return day
+            return self._last
+        return moment, moment + datetime.resolution, day
 
 
 @lru_cache(maxsize=1024)

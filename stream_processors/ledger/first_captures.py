@@ -7,7 +7,7 @@ written down at its end; whatever is not plain goes the long way. That both lead
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
 
 from schemas.events import TYPE_NAMES, LogEvent, PledgeCaptured
@@ -18,6 +18,9 @@ from stream_processors.ledger.moments import YEAR_MAX, YEAR_MIN
 from stream_processors.ledger.state import UNATTRIBUTED, Campaign
 
 _CAPTURED: Final = TYPE_NAMES[PledgeCaptured]
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_NO_DAY: Final = (_NEVER, _NEVER, date.min, 0)
 
 
 class Told(NamedTuple):
@@ -31,7 +34,9 @@ class Told(NamedTuple):
     events: Sequence[LogEvent | None]
 
 
-def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Changes) -> int:
+def fold_first_captures(  # noqa: C901 (a call for a part of it would take as long as the part)
+    campaign: Campaign, told: Told, first: int, changes: Changes
+) -> int:
     """Fold the plain first captures from number `first` on, until something has to be said or is not plain.
 
     Plain: a capture of this campaign, final, in its currency, in time, from one of its sources; of a pledge and a
@@ -41,18 +46,15 @@ def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Cha
     record before it, and what comes after every event (milestones, order signals) is still to be said.
     """
     campaign_id, sources, currency = campaign.launch.campaign_id, campaign.sources, campaign.currency
-    closes_at, day_of, shares = campaign.closes_at, campaign.local_days.day_of, campaign.shares
-    pledges, captures = campaign.pledges, campaign.captures
+    pledges, captures, shares = campaign.pledges, campaign.captures, campaign.shares
     entries, rows, are_said = changes.entries, changes.pledges, changes.are_said
-    events, offsets, room_minor, sum_minor, without_token = told.events, told.offsets, campaign.room_minor, 0, 0
-    circles_minor = [0] * len(CIRCLES)
-    days_minor: dict[date, int] = {}
+    room_minor, without_token, circles_minor = campaign.room_minor, 0, [0] * len(CIRCLES)
     backers: list[tuple[str | None, int]] = []
+    days_minor: list[tuple[date, int]] = []
+    begins, ends, day, day_minor = _NO_DAY
     last: PledgeCaptured | None = None
     reason: UnattributedReason | None
-    number, end = first, len(events)
-    while number < end:
-        event = events[number]
+    for offset, event in zip(told.offsets[first:], told.events[first:], strict=True):
         if not isinstance(event, PledgeCaptured):
             break
         data, moment = event.data, event.time
@@ -65,12 +67,16 @@ def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Cha
             or data.currency != currency
             or data.campaign_id != campaign_id
             or event.source not in sources
-            or made_at >= closes_at
             or made_at.tzinfo is not UTC
-            or made_at.year < YEAR_MIN
             or not YEAR_MIN <= moment.year <= YEAR_MAX
         ):
             break
+        if not begins <= made_at < ends:
+            if made_at >= campaign.closes_at or made_at.year < YEAR_MIN:
+                break
+            days_minor.append((day, day_minor))
+            begins, ends, day = campaign.local_days.span_of(made_at)
+            ends, day_minor = min(ends, campaign.closes_at), 0
         backer_id, share_token = data.backer_id, data.share_token
         if share_token is None:
             circle, reason = UNATTRIBUTED, "no_token"
@@ -81,7 +87,7 @@ def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Cha
                 break
             # The link's own text: one for all its pledges.
             share_token, circle, reason = share.token, share.standing, None
-        amount_minor, day = data.amount_minor, day_of(made_at)
+        amount_minor = data.amount_minor
         pledges[pledge_id] = captures[capture_id] = row = Pledge(
             pledge_id,
             CIRCLES[circle],
@@ -97,12 +103,12 @@ def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Cha
         )
         backers.append((backer_id, circle))
         circles_minor[circle] += amount_minor
-        days_minor[day] = days_minor.get(day, 0) + amount_minor
+        day_minor += amount_minor
         if are_said:
             rows[pledge_id] = row
             entries.append(
                 Entry(
-                    offsets[number],
+                    offset,
                     0,
                     event.id,
                     _CAPTURED,
@@ -114,13 +120,16 @@ def fold_first_captures(campaign: Campaign, told: Told, first: int, changes: Cha
                     amount_minor,
                 )
             )
-        number, last = number + 1, event
-        sum_minor += amount_minor
-        if sum_minor >= room_minor:
+        last = event
+        room_minor -= amount_minor
+        if room_minor <= 0:
             break
+    end = first + len(backers)
     if last is not None:
+        # The first of them was told before there was a day.
+        days_minor = [*days_minor[1:], (day, day_minor)]
         campaign.backers.add(backers)
         campaign.count_captures(circles_minor, days_minor, without_token)
-        record_bytes = sum(map(len, told.values[first:number]))
-        changes.run(last, offsets[number - 1], days_minor, number - first, record_bytes)
-    return number
+        record_bytes = sum(map(len, told.values[first:end]))
+        changes.run(last, told.offsets[end - 1], [day for day, _ in days_minor], len(backers), record_bytes)
+    return end

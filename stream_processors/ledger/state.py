@@ -181,16 +181,17 @@ class Backers:
         """Count one pledge above 0 for each backer and circle. Without an id, the pledge is a backer of its own."""
         pledges, in_circle, total = self._pledges, self.in_circle, self.total
         for backer_id, circle in told:
-            before, one = 0, _BACKER_ONES[circle]
             if backer_id is not None:
-                before = pledges.get(backer_id, 0)
+                before = pledges.get(backer_id)
+                if before is not None:
+                    pledges[backer_id] = before + _BACKER_ONES[circle]
+                    if not before & _BACKER_MASKS[circle]:
+                        in_circle[circle] += 1
+                    continue
                 # Most backers have one pledge, and then the number is one object for all of them.
-                pledges[backer_id] = before + one if before else one
-            if not before:
-                total += 1
-                in_circle[circle] += 1
-            elif not before & _BACKER_MASKS[circle]:
-                in_circle[circle] += 1
+                pledges[backer_id] = _BACKER_ONES[circle]
+            total += 1
+            in_circle[circle] += 1
         self.total = total
 
     def remove(self, backer_id: str | None, circle: int) -> None:
@@ -398,13 +399,13 @@ class Campaign:
         """What can be added to the total that counts before there may be something to say of it."""
         return 0 if self.unopened_circles else self.next_threshold_minor - self.goal_total_minor
 
-    def count_captures(self, circles_minor: list[int], days_minor: dict[date, int], without_token: int) -> None:
+    def count_captures(self, circles_minor: list[int], days_minor: list[tuple[date, int]], without_token: int) -> None:
         """Add pledges that are captured, by circle and by day, and of how many no link is known."""
         for circle, amount_minor in enumerate(circles_minor):
             if amount_minor:
                 self.circle_pledged_minor[circle] += amount_minor
                 self.circle_collected_minor[circle] += amount_minor
-        for day, amount_minor in days_minor.items():
+        for day, amount_minor in days_minor:
             pledged_minor, collected_minor = self.day_totals.get(day, (0, 0))
             self.day_totals[day] = pledged_minor + amount_minor, collected_minor + amount_minor
             self.pledged_minor += amount_minor
