@@ -116,6 +116,7 @@ class Totals(Struct, gc=False, frozen=True, kw_only=True):
     unknown_reward_claims: int = 0
 
 
+# The ledger relies on the order of the fields of Entry and Pledge.
 class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     """One line of the ledger: what one event changed in one place.
 

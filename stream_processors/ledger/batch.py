@@ -31,15 +31,15 @@ FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 PART_BYTES: Final = RECORD_BYTES_MAX // 2
 """An update is cut once what it holds may encode to more than this many bytes.
 
-What is added between two looks (one pledge, a run of first captures, one milestone, the terms, of which a door takes
-64 KiB at most) takes less than the other half.
+What is added between two looks (one pledge, one milestone, the terms, of which a door takes 64 KiB at most) takes less
+than the other half. A run of first captures is begun only where it fits into this one.
 """
 
 _DECODED_MAX: Final = 64
 """Events that are decoded at a time: few enough to be in the processor's cache when they are folded."""
 
 _DECODED_BYTES_MAX: Final = 64 * 1024
-"""Bytes of their records, which twice, and what comes on top for each, fit into half of a record of the updates."""
+"""Most bytes of their records: twice that, and what comes on top for each, is less than `PART_BYTES`."""
 
 _decode_event: Final = Decoding.log.decode
 
@@ -157,7 +157,7 @@ class Batch:
         for key, told in records_of.items():
             self._fold_key(key, told, outputs, refused)
         if records:
-            self.state.next_offset = records[-1].offset + 1
+            self.state.next_offset = max(end, records[-1].offset + 1)
         outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
         return outputs
 
@@ -246,11 +246,11 @@ def _decode_some(records: list[LogRecord]) -> Told:
     joined = b"".join(values)
     offsets = list(map(_offset_of, records))
     if b"\\" in joined or len(joined) > _DECODED_BYTES_MAX:
-        return Told(offsets, values, [None] * len(records))
+        return Told.of(offsets, values, [None] * len(records))
     try:
-        return Told(offsets, values, list(map(_decode_event, values)))
+        return Told.of(offsets, values, list(map(_decode_event, values)))
     except FAULTS:
-        return Told(offsets, values, [None] * len(records))
+        return Told.of(offsets, values, [None] * len(records))
 
 
 def _decode(value: bytes | None) -> LogEvent:

@@ -25,6 +25,14 @@ _CHARACTER_BYTES: Final = 6
 _NEVER: Final = 1 << 62
 
 
+def run_bytes_max(count: int, record_bytes: int) -> int:
+    """Return what the entries and pledges of so many first captures encode to at most, by the bytes of their records.
+
+    Without an escape a text takes as many bytes as it did there, and only the pledge's id stands twice.
+    """
+    return count * (_ENTRY_BYTES + _PLEDGE_BYTES) + 2 * record_bytes
+
+
 class Changes:
     """What changed in a campaign since this was made: entries, milestones, and which pledges, shares, visits, days,
     rewards and terms.
@@ -108,16 +116,20 @@ class Changes:
         if day is not None:
             self.days[day] = None
 
-    def run(self, event: Event, offset: int, days: Iterable[date], count: int, record_bytes: int) -> None:
-        """Note that a run of events ended with this one: `count`, in that many bytes of records without an escape.
+    def make_room(self, taken_bytes_max: int) -> None:
+        """Cut before a run that takes so much, unless it fits; the campaign is consistent."""
+        if self.size_bytes_max and self.size_bytes_max + taken_bytes_max > self._cut_bytes:
+            self.cut()
 
-        Each has one entry and one pledge, which are taken down already.
+    def end_run(self, event: Event, offset: int, days: Iterable[date], taken_bytes_max: int) -> None:
+        """Note that a run ended with this event. The entry and the pledge of each of its events are taken down already.
+
+        `taken_bytes_max`: what `run_bytes_max` says of them.
         """
         self.event, self.offset, self.number = event, offset, 1
         self.campaign.position = Position(offset, 0)
         self.days.update(dict.fromkeys(days))
-        # Of the texts only the pledge's id stands in both.
-        self.size_bytes_max += count * (_ENTRY_BYTES + _PLEDGE_BYTES) + 2 * record_bytes
+        self.size_bytes_max += taken_bytes_max
 
     def flag_exhausted(self) -> None:
         """Say of the last entry that with it its pledge claims a reward of which none was left."""
@@ -229,6 +241,12 @@ class Unsaid(Changes):
         """Give the entry its position."""
         self.campaign.position = Position(self.offset, self.number)
         self.number += 1
+
+    def end_run(self, event: Event, offset: int, _days: Iterable[date], _taken_bytes_max: int) -> None:
+        """Give the last of the entries its position."""
+        self.event, self.offset = event, offset
+        self.number = 0
+        self.entry()
 
     def flag_exhausted(self) -> None:
         """Nobody is told."""

@@ -35,7 +35,7 @@ def _refuse_conflict(kind: str, fact_id: str, what: str) -> None:
 _MoneyData = PledgeAuthorizedData | PledgeCapturedData | PledgeRefundedData | PledgeDisputedData
 
 
-def _check(campaign: Campaign, known: Pledge | None, data: _MoneyData, kind: str, fact_id: str) -> None:
+def _check(campaign: Campaign, known: Pledge | PledgeRow | None, data: _MoneyData, kind: str, fact_id: str) -> None:
     """Raise Refusal when the fact is in another currency, or known of another pledge."""
     currency = data.currency
     if currency != campaign.currency:
@@ -69,9 +69,9 @@ def capture(campaign: Campaign, data: PledgeCapturedData, time: datetime) -> Ple
     known = campaign.captures.get(data.capture_id)
     if isinstance(known, PledgeRow) and _says(known, data, time) and data.currency == campaign.currency:
         return None
-    fact = campaign.find_capture(data.capture_id)
-    _check(campaign, None if fact is None else fact.pledge, data, "capture", data.capture_id)
+    _check(campaign, known.pledge if isinstance(known, Cumulative) else known, data, "capture", data.capture_id)
     made_at = _made_at(data, time)
+    fact = campaign.find_capture(data.capture_id)
     if fact is None:
         fact = campaign.captures[data.capture_id] = Cumulative(campaign.find_pledge(data.pledge_id))
     pledge = fact.pledge
@@ -93,6 +93,7 @@ def _says(row: PledgeRow, data: PledgeCapturedData, time: datetime) -> bool:
         and data.share_token == row.share_token
         and data.backer_id == row.backer_id
         and data.reward_id is None
+        and (data.made_at is None or data.made_at.tzinfo is UTC)
     )
 
 

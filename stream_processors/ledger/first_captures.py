@@ -3,24 +3,25 @@
 Nothing has to be held against such a capture, and nothing of it has to be taken out of any total first. So what
 `facts.capture` and `placement.place` do step by step is done at once, and what a run of them adds to the totals is
 written down at its end; whatever is not plain goes the long way. That both lead to the same is tested
-(tests/ledger/test_first_captures.py), what it is worth is measured (benchmarks/README.md).
+(tests/ledger/test_properties.py), what it is worth is measured (benchmarks/README.md).
 """
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from schemas.events import TYPE_NAMES, LogEvent, PledgeCaptured
 from schemas.fields import CIRCLES
 from schemas.updates import Entry, Pledge, UnattributedReason
-from stream_processors.ledger.changes import Changes
+from stream_processors.ledger.changes import Changes, run_bytes_max
 from stream_processors.ledger.moments import YEAR_MAX, YEAR_MIN
 from stream_processors.ledger.state import UNATTRIBUTED, Campaign
 
 _CAPTURED: Final = TYPE_NAMES[PledgeCaptured]
 
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_NO_DAY: Final = (_NEVER, _NEVER, date.min, 0)
+_FIRST: Final = datetime(YEAR_MIN, 1, 1, tzinfo=UTC)
+_END: Final = datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC)
+"""From when to when a moment in UTC is one that the ledger holds (`moments.is_moment`)."""
 
 
 class Told(NamedTuple):
@@ -32,9 +33,18 @@ class Told(NamedTuple):
     offsets: Sequence[int]
     values: Sequence[bytes]
     events: Sequence[LogEvent | None]
+    taken_bytes_max: int
+    """What the entries and pledges of them all may encode to, should each be a plain first capture."""
+
+    @classmethod
+    def of(cls, offsets: Sequence[int], values: Sequence[bytes], events: Sequence[LogEvent | None]) -> Self:
+        """Return such records, with what they may take."""
+        return cls(offsets, values, events, run_bytes_max(len(values), sum(map(len, values))))
 
 
-def fold_first_captures(  # noqa: C901 (a call for a part of it would take as long as the part)
+# The loop is one function, and long: a call for a part of it would take as long as the part. What breaks it stands
+# before anything of its event is written down.
+def fold_first_captures(  # noqa: C901
     campaign: Campaign, told: Told, first: int, changes: Changes
 ) -> int:
     """Fold the plain first captures from number `first` on, until something has to be said or is not plain.
@@ -51,7 +61,7 @@ def fold_first_captures(  # noqa: C901 (a call for a part of it would take as lo
     room_minor, without_token, circles_minor = campaign.room_minor, 0, [0] * len(CIRCLES)
     backers: list[tuple[str | None, int]] = []
     days_minor: list[tuple[date, int]] = []
-    begins, ends, day, day_minor = _NO_DAY
+    begins, ends, day, day_minor = _END, _END, date.max, 0
     last: PledgeCaptured | None = None
     reason: UnattributedReason | None
     for offset, event in zip(told.offsets[first:], told.events[first:], strict=True):
@@ -71,22 +81,23 @@ def fold_first_captures(  # noqa: C901 (a call for a part of it would take as lo
             or not YEAR_MIN <= moment.year <= YEAR_MAX
         ):
             break
-        if not begins <= made_at < ends:
-            if made_at >= campaign.closes_at or made_at.year < YEAR_MIN:
-                break
-            days_minor.append((day, day_minor))
-            begins, ends, day = campaign.local_days.span_of(made_at)
-            ends, day_minor = min(ends, campaign.closes_at), 0
         backer_id, share_token = data.backer_id, data.share_token
         if share_token is None:
             circle, reason = UNATTRIBUTED, "no_token"
-            without_token += 1
         else:
             share = shares.get(share_token)
             if share is None or not isinstance(share.standing, int) or share.sharer_id == backer_id:
                 break
             # The link's own text: one for all its pledges.
             share_token, circle, reason = share.token, share.standing, None
+        if not begins <= made_at < ends:
+            if not _FIRST <= made_at < min(campaign.closes_at, _END):
+                break
+            days_minor.append((day, day_minor))
+            begins, ends, day = campaign.local_days.span_of(made_at)
+            begins, ends, day_minor = max(begins, _FIRST), min(ends, campaign.closes_at, _END), 0
+        if reason is not None:
+            without_token += 1
         amount_minor = data.amount_minor
         pledges[pledge_id] = captures[capture_id] = row = Pledge(
             pledge_id,
@@ -124,12 +135,12 @@ def fold_first_captures(  # noqa: C901 (a call for a part of it would take as lo
         room_minor -= amount_minor
         if room_minor <= 0:
             break
+    if last is None:
+        return first
+    # The first of them was told before there was a day.
+    days_minor = [*days_minor[1:], (day, day_minor)]
+    campaign.count_captures(backers, without_token, circles_minor, days_minor)
     end = first + len(backers)
-    if last is not None:
-        # The first of them was told before there was a day.
-        days_minor = [*days_minor[1:], (day, day_minor)]
-        campaign.backers.add(backers)
-        campaign.count_captures(circles_minor, days_minor, without_token)
-        record_bytes = sum(map(len, told.values[first:end]))
-        changes.run(last, told.offsets[end - 1], [day for day, _ in days_minor], len(backers), record_bytes)
+    taken = run_bytes_max(end - first, sum(map(len, told.values[first:end])))
+    changes.end_run(last, told.offsets[end - 1], [day for day, _ in days_minor], taken)
     return end

@@ -45,7 +45,7 @@ def place(pledge: Pledge, changes: Changes) -> None:
     if _put_in(campaign, pledge):
         circle, day = pledge.circle, pledge.day
         pledged_minor, collected_minor = pledge.pledged_minor, pledge.collected_minor
-        count(campaign, circle, day, pledged_minor, collected_minor)
+        _count(campaign, circle, day, pledged_minor, collected_minor)
         changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
     else:
         changes.entry(pledge.pledge_id)
@@ -73,14 +73,14 @@ def place_again(pledge: Pledge, changes: Changes, *, always: bool) -> None:
         return
     leaves = counted and (not pledge.counted or circle != pledge.circle or day != pledge.day)
     if leaves:
-        count(campaign, circle, day, -pledged_minor, -collected_minor)
+        _count(campaign, circle, day, -pledged_minor, -collected_minor)
         changes.entry(pledge.pledge_id, circle, day, -pledged_minor, -collected_minor)
         pledged_minor = collected_minor = 0
     if pledge.counted:
         circle, day = pledge.circle, pledge.day
         pledged_minor = pledge.pledged_minor - pledged_minor
         collected_minor = pledge.collected_minor - collected_minor
-        count(campaign, circle, day, pledged_minor, collected_minor)
+        _count(campaign, circle, day, pledged_minor, collected_minor)
         changes.entry(pledge.pledge_id, circle, day, pledged_minor, collected_minor)
     elif not leaves:
         changes.entry(pledge.pledge_id)
@@ -89,7 +89,7 @@ def place_again(pledge: Pledge, changes: Changes, *, always: bool) -> None:
     changes.pledge(pledge)
 
 
-def count(campaign: Campaign, circle: int, day: date | None, pledged_minor: int, collected_minor: int) -> None:
+def _count(campaign: Campaign, circle: int, day: date | None, pledged_minor: int, collected_minor: int) -> None:
     """Add the difference that an entry says to every total that is a sum of entries."""
     campaign.pledged_minor += pledged_minor
     campaign.collected_minor += collected_minor

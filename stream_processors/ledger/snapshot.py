@@ -5,7 +5,7 @@ pledge stands once; the graph of shares is told as its links, from which standin
 """
 
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -80,6 +80,8 @@ _decoder = msgspec.msgpack.Decoder(_Snapshot)
 
 def save(campaign: Campaign) -> bytes:
     """Return the campaign's whole state, in MessagePack."""
+    # The number of each among all pledges, so that they can be put in one order with the rows again.
+    whole = [(n, pledge) for n, pledge in enumerate(campaign.pledges.values()) if isinstance(pledge, Pledge)]
     return _encoder.encode(
         _Snapshot(
             launch=campaign.launch,
@@ -90,7 +92,9 @@ def save(campaign: Campaign) -> bytes:
             amendments=list(campaign.amendments.values()),
             term_revisions=campaign.term_revisions,
             status=campaign.status,
-            **_save_pledges(campaign),
+            pledges=[pledge for _, pledge in whole],
+            pledge_numbers=[number for number, _ in whole],
+            rows=[row for row in campaign.pledges.values() if isinstance(row, PledgeRow)],
             authorizations=[
                 (key, one.pledge.pledge_id, one.amount_minor) for key, one in campaign.authorizations.items()
             ],
@@ -177,16 +181,6 @@ def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
         dispute = campaign.disputes[key] = Dispute(find(pledge_id), amount)
         dispute.status, dispute.withdrawn, dispute.lost_minor = status, withdrawn, lost
     campaign.attempts = {key: find(pledge) for key, pledge in saved.attempts}
-
-
-def _save_pledges(campaign: Campaign) -> dict[str, Any]:
-    """Return the whole pledges, the number of each among all, and the rows that the others are kept as."""
-    whole = [(n, pledge) for n, pledge in enumerate(campaign.pledges.values()) if isinstance(pledge, Pledge)]
-    return {
-        "pledges": [pledge for _, pledge in whole],
-        "pledge_numbers": [number for number, _ in whole],
-        "rows": [row for row in campaign.pledges.values() if isinstance(row, PledgeRow)],
-    }
 
 
 def _restore_pledges(saved: _Snapshot) -> dict[str, Pledge | PledgeRow]:

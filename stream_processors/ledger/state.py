@@ -399,8 +399,18 @@ class Campaign:
         """What can be added to the total that counts before there may be something to say of it."""
         return 0 if self.unopened_circles else self.next_threshold_minor - self.goal_total_minor
 
-    def count_captures(self, circles_minor: list[int], days_minor: list[tuple[date, int]], without_token: int) -> None:
-        """Add pledges that are captured, by circle and by day, and of how many no link is known."""
+    def count_captures(
+        self,
+        backers: Iterable[tuple[str | None, int]],
+        without_token: int,
+        circles_minor: Iterable[int],
+        days_minor: Iterable[tuple[date, int]],
+    ) -> None:
+        """Add pledges that are captured.
+
+        Told are the backer and circle of each, how many named no link, and their sums by circle and by day.
+        """
+        self.backers.add(backers)
         for circle, amount_minor in enumerate(circles_minor):
             if amount_minor:
                 self.circle_pledged_minor[circle] += amount_minor

@@ -1,12 +1,16 @@
-"""Which captures go the shorter way, and where a run of them ends. That it leads to the same: test_properties.py."""
+"""Which captures go the shorter way, and where a run of them ends.
 
-from datetime import UTC, datetime, timedelta, timezone
+That it leads to the same is a property of every story, too: test_properties.py.
+"""
+
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.events import CircleThresholds, LogEvent, encode
-from schemas.updates import RECORD_BYTES_MAX, Position
+from schemas.updates import RECORD_BYTES_MAX, Entry, Position
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.batch import PART_BYTES
 from stream_processors.ledger.changes import Changes, Unsaid
@@ -30,6 +34,8 @@ from tests.ledger.events import (
     launch,
     promise,
     refund,
+    renamed,
+    reward,
     share,
 )
 
@@ -40,7 +46,7 @@ ELSEWHERE = timezone(timedelta(hours=1))
 def told(*events: LogEvent | None, first_offset: int = 0) -> Told:
     """Return these events as records that follow each other."""
     offsets = range(first_offset, first_offset + len(events))
-    return Told(offsets, [b"" if event is None else encode(event) for event in events], events)
+    return Told.of(offsets, [b"" if event is None else encode(event) for event in events], events)
 
 
 def begun(*events: LogEvent) -> Changes:
@@ -104,6 +110,43 @@ def test_a_run_begins_where_it_is_told_and_ends_before_what_is_not_plain() -> No
     assert (changes.event, changes.offset, changes.number) == (capture("c", 4), 9, 1)
     assert changes.campaign.position == Position(9, 0)
     assert (changes.campaign.pledged_minor, changes.campaign.collected_minor) == (6, 6)
+
+
+def test_a_capture_made_after_all_time_is_not_plain() -> None:
+    """A deadline west of Greenwich can be later, in UTC, than the last moment that the ledger holds."""
+    west = datetime(9998, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))
+    changes = begun(launch(closes_at=west))
+    last, next_one = datetime(9998, 12, 31, 23, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    story = told(capture("p", 1, made_at=last), capture("q", 1, made_at=next_one))
+    assert fold_run(changes.campaign, story, 0, changes) == 1
+
+
+def test_a_capture_made_before_all_time_is_not_plain_after_another_of_its_day() -> None:
+    """The first day that the ledger holds begins in Paris before the first moment that it holds."""
+    changes = begun(launch())
+    first, before = datetime(1971, 1, 1, 5, tzinfo=UTC), datetime(1970, 12, 31, 23, 30, tzinfo=UTC)
+    story = told(capture("p", 1, made_at=first), capture("q", 1, made_at=before))
+    assert fold_run(changes.campaign, story, 0, changes) == 1
+
+
+def test_what_ends_a_run_leaves_no_day_behind() -> None:
+    """A capture of the next day by an unknown link is not folded, so that day has no totals yet."""
+    changes = begun(launch())
+    story = told(capture("p", 5), capture("q", 5, at=NOON + DAY, share_token="t9"))
+    assert fold_run(changes.campaign, story, 0, changes) == 1
+    assert list(changes.days) == [day.day for day in changes.campaign.days()] == [date(2026, 3, 10)]
+
+
+def test_a_run_tells_the_days_that_it_goes_through() -> None:
+    """There and back: each day once, with the sum of its captures."""
+    changes = begun(launch())
+    story = told(capture("a", 1), capture("b", 2, at=NOON + DAY), capture("c", 4), capture("d", 8, at=NOON + DAY))
+    assert fold_run(changes.campaign, story, 0, changes) == 4
+    assert [(day.day.day, day.pledged_minor, day.collected_minor) for day in changes.campaign.days()] == [
+        (10, 5, 5),
+        (11, 10, 10),
+    ]
+    assert list(changes.days) == [date(2026, 3, 10), date(2026, 3, 11)]
 
 
 def test_a_run_ends_with_the_event_that_there_is_something_to_say_of() -> None:
@@ -213,6 +256,7 @@ def test_a_repetition_leaves_it_a_row() -> None:
         {"backer_id": None},
         {"reward_id": "r0"},
         {"currency": "USD"},
+        {"made_at": NOON.astimezone(ELSEWHERE)},
     ],
     ids=str,
 )
@@ -228,6 +272,72 @@ def test_what_differs_from_it_is_no_repetition(other: dict[str, Any]) -> None:
     assert short.entries == long.entries
     assert short.campaign.find_pledge("q") == long.campaign.find_pledge("q")
     assert short.campaign.find_capture("q-capture") == long.campaign.find_capture("q-capture")
+
+
+def test_a_repetition_told_in_a_zone_of_before_all_time_is_refused_all_the_same() -> None:
+    """It is the same moment, but no time that an event may tell."""
+    first = datetime(1971, 1, 1, 0, 30, tzinfo=UTC)
+    changes = begun(launch())
+    assert fold_run(changes.campaign, told(capture("p", 1, made_at=first)), 0, changes) == 1
+    refusal = _refusal(changes, capture("p", 1, made_at=first.astimezone(timezone(timedelta(hours=-1)))))
+    assert refusal is not None
+    assert refusal.startswith("invalid_event")
+
+
+def test_a_conflict_makes_nothing_whole() -> None:
+    """What is refused has changed nothing, not even how a pledge is kept."""
+    changes = begun(launch())
+    fold_run(changes.campaign, told(capture("p", 1)), 0, changes)
+    refusal = _refusal(changes, capture("q", 1, capture_id="p-capture"))
+    assert refusal == "conflicting_duplicate: capture p-capture is known with another pledge"
+    assert isinstance(changes.campaign.pledges["p"], PledgeRow)
+    assert isinstance(changes.campaign.captures["p-capture"], PledgeRow)
+
+
+def test_what_a_run_takes_is_never_reckoned_too_low() -> None:
+    """Nor so high that updates are cut into crumbs: texts of one to four bytes a character, short and long."""
+    for character in "aé€𝄞":
+        for length in (1, 30, 240):
+            texts = [f"{number:03}{character * length}" for number in range(10)]
+            changes = begun(launch(), *(share(f"t{text}") for text in texts))
+            story = told(*(capture(text, 1, backer_id=f"b{text}", share_token=f"t{text}") for text in texts))
+            assert fold_run(changes.campaign, story, 0, changes) == 10
+            rows = [changes.campaign.pledge(pledge_id) for pledge_id in changes.pledges]
+            taken = sum(len(msgspec.json.encode(part)) for part in (changes.entries, rows))
+            assert taken <= changes.size_bytes_max == story.taken_bytes_max <= 4 * taken
+
+
+def test_entries_and_rows_have_the_fields_that_a_run_gives_them_by_their_order() -> None:
+    """A field in another place would take another's value, without a word."""
+    assert Entry.__struct_fields__ == (
+        *("offset", "number", "event_id", "event_type", "occurred_at", "pledge_id", "circle", "day"),
+        *("pledged_minor", "collected_minor", "reward_exhausted"),
+    )
+    assert PledgeRow.__struct_fields__ == (
+        *("pledge_id", "circle", "pledged_minor", "collected_minor", "over_returned_minor", "late", "day", "made_at"),
+        *("backer_id", "share_token", "unattributed", "reward_id"),
+    )
+
+
+def test_a_run_that_may_not_fit_is_begun_in_a_part_of_its_own() -> None:
+    """Whatever stands in the part before it, with the terms of 118,982 bytes that the log takes at most."""
+    wide = "\x01" * 240
+    rewards = [reward(f"{number:02}{wide}", 1) for number in range(50)]
+    known = [
+        renamed(authorize(f"{number:03}{wide}", 1, authorization=f"a{number}"), f"{number:03}{wide}")
+        for number in range(36)
+    ]
+    # So that what has no escape is decoded together.
+    again = [known[0]] * 27
+    run = [
+        capture(f"{number:03}{'p' * 250}", 1, capture_id=f"c{number}", backer_id=f"{number:03}{'b' * 250}")
+        for number in range(64)
+    ]
+    outputs = fold(PartitionState(), launch(rewards=rewards), *known, *again, *run)
+    assert all(len(value) <= RECORD_BYTES_MAX for _, value in outputs.updates)
+    told_updates = updates_of(outputs)
+    assert [update.terms is None for update in told_updates] == [False, True]
+    assert sum(len(update.entries) for update in told_updates) == 101
 
 
 def _refusal(changes: Changes, event: LogEvent) -> str | None:

@@ -130,7 +130,8 @@ def test_first_captures_come_to_the_same_by_their_shorter_way(data: st.DataObjec
     events = [story.launch, *data.draw(retellings(story))]
     cut = data.draw(st.integers(0, len(events)))
     short, long = PartitionState(), PartitionState()
-    with mock.patch.multiple(batch, PART_BYTES=1 << 40, RECORD_BYTES_MAX=1 << 40):
+    decoded_max = data.draw(st.sampled_from([1, 2, 3, 64]))
+    with mock.patch.multiple(batch, PART_BYTES=1 << 40, RECORD_BYTES_MAX=1 << 40, _DECODED_MAX=decoded_max):
         said = [batches.fold(short, *events[:cut])]
         short.campaigns = {campaign_id: restore(save(campaign)) for campaign_id, campaign in short.campaigns.items()}
         said.append(batches.fold(short, *events[cut:]))

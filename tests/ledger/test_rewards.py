@@ -224,5 +224,5 @@ def test_each_part_of_an_update_shows_the_rewards_as_of_its_end(monkeypatch: pyt
     parts = updates_of(
         fold(state, launch(rewards=[reward("poster", 2)]), *(capture(f"p{n}", 5, reward_id="poster") for n in range(3)))
     )
-    assert [[one.claimed for one in part.rewards] for part in parts] == [[1], [2], [3]]
-    assert [[entry.reward_exhausted for entry in part.entries] for part in parts] == [[False, False], [False], [True]]
+    assert [[one.claimed for one in part.rewards] for part in parts] == [[0], [1], [2], [3]]
+    assert [[entry.reward_exhausted for entry in part.entries] for part in parts] == [[False], [False], [False], [True]]

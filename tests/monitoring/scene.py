@@ -207,7 +207,7 @@ def _environment(name: str, bootstrap: str, url: str, directory: Path, port: int
         "worker": {
             "CERCLES_WORKER_GROUP": "monitored-workers",
             "CERCLES_WORKER_BATCH_EVENTS_MAX": "1",  # so that a backlog takes seconds
-            "CERCLES_WORKER_LOG_CHECK_INTERVAL_SECONDS": "1",  # and is known whole
+            "CERCLES_WORKER_LOG_CHECK_INTERVAL_SECONDS": "1",  # and is known within a second, as far as it is left
             "CERCLES_WORKER_CHECKPOINT_DIRECTORY": str(directory / "checkpoints"),
             "CERCLES_WORKER_CHECKPOINT_INTERVAL_SECONDS": "1",
         },

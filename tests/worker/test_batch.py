@@ -253,7 +253,7 @@ def test_an_update_that_ends_where_it_was_cut_is_complete(monkeypatch: pytest.Mo
     """The last part says so, though nothing came after the cut."""
     monkeypatch.setattr("stream_processors.ledger.batch.PART_BYTES", 0)
     updates = updates_of(fold(PartitionState(), launch(), capture(1, final=False), capture(2, final=False)))
-    assert [update.complete for update in updates] == [False, True]
+    assert [update.complete for update in updates] == [False, False, True]
     assert_parts_fit(updates, BEFORE_EVERYTHING)
 
 
