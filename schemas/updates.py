@@ -66,7 +66,8 @@ class Terms(Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     rewards: list[Reward] = []
 
 
-class CircleTotals(Struct, gc=False, frozen=True, kw_only=True):
+# The ledger relies on the order of the fields of CircleTotals, Entry and Pledge.
+class CircleTotals(Struct, gc=False, frozen=True):
     """Totals of one circle; `backers` are distinct within it, so circles' backers need not add up to the campaign's."""
 
     circle: AnyCircle
@@ -116,7 +117,6 @@ class Totals(Struct, gc=False, frozen=True, kw_only=True):
     unknown_reward_claims: int = 0
 
 
-# The ledger relies on the order of the fields of Entry and Pledge.
 class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     """One line of the ledger: what one event changed in one place.
 

@@ -7,6 +7,7 @@ update, with a thousand entries and the totals after the last.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, Final, NoReturn, Protocol
 
@@ -15,15 +16,14 @@ import msgspec
 from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Decoding, LogEvent
 from schemas.updates import RECORD_BYTES_MAX, Update, encoder
-from schemas.updates import Pledge as PledgeRow
 from schemas.zones import TZDATA_VERSION
 from stream_processors.decoding import FAULTS, NotAnEventError, decode_event
-from stream_processors.ledger.changes import Changes, Unsaid
+from stream_processors.ledger.changes import Changes, Unsaid, run_bytes_max
 from stream_processors.ledger.first_captures import Told
 from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
-from stream_processors.ledger.state import Campaign, PartitionState, row_of
+from stream_processors.ledger.state import Campaign, PartitionState
 
 FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 """Names the rules: two folds of one log agree when their versions do."""
@@ -41,7 +41,9 @@ _DECODED_MAX: Final = 64
 _DECODED_BYTES_MAX: Final = 64 * 1024
 """Most bytes of their records: twice that, and what comes on top for each, is less than `PART_BYTES`."""
 
-_decode_event: Final = Decoding.log.decode
+_BACKSLASH: Final = ord("\\")
+
+_decode_event: Final[Callable[[bytes], LogEvent | None]] = Decoding.log.decode
 
 
 class LogRecord(Protocol):
@@ -114,12 +116,12 @@ class _Story(Changes):
             complete=complete,
             totals=campaign.totals(),
             entries=self.entries,
-            pledges=[one if isinstance(one, PledgeRow) else row_of(one) for one in self.pledges.values()],
-            days=[campaign.day(day) for day in self.days],
+            pledges=self.shown_pledges(),
+            days=list(map(campaign.day, self.days)),
             milestones=self.milestones,
-            shares=[campaign.share(token) for token in self.share_tokens],
-            visits=[campaign.share_visits(token, origin) for token, origin in self.visited],
-            rewards=campaign.rewards() if self.terms_changed else [campaign.reward(one) for one in self.reward_ids],
+            shares=list(map(campaign.share, self.share_tokens)),
+            visits=list(starmap(campaign.share_visits, self.visited)),
+            rewards=campaign.rewards() if self.terms_changed else list(map(campaign.reward, self.reward_ids)),
             terms=campaign.terms() if self.terms_changed else None,
         )
 
@@ -172,8 +174,9 @@ class Batch:
             told = _decode_some(some)
             number = 0
             while number < len(some):
-                if story is not None and (number := fold_run(story.campaign, told, number, story)) == len(some):
-                    break
+                if story is not None and (end := fold_run(story.campaign, told, number, story)) > number:
+                    number = end
+                    continue
                 event = told.events[number]
                 try:
                     if event is None:
@@ -241,16 +244,19 @@ def _decode_some(records: list[LogRecord]) -> Told:
     that they come to in one part of an update.
     """
     values = list(map(_value_of, records))
-    if None in values:
-        values = [value or b"" for value in values]
-    joined = b"".join(values)
-    offsets = list(map(_offset_of, records))
-    if b"\\" in joined or len(joined) > _DECODED_BYTES_MAX:
-        return Told.of(offsets, values, [None] * len(records))
     try:
-        return Told.of(offsets, values, list(map(_decode_event, values)))
+        joined = b"".join(values)
+    except TypeError:
+        # One of them has no value.
+        values = [value or b"" for value in values]
+        joined = b"".join(values)
+    plain = _BACKSLASH not in joined and len(joined) <= _DECODED_BYTES_MAX
+    try:
+        events = list(map(_decode_event, values)) if plain else [None] * len(records)
     except FAULTS:
-        return Told.of(offsets, values, [None] * len(records))
+        events = [None] * len(records)
+    offsets, sizes_bytes = list(map(_offset_of, records)), list(map(len, values))
+    return Told(offsets, sizes_bytes, events, run_bytes_max(len(records), len(joined)))
 
 
 def _decode(value: bytes | None) -> LogEvent:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import msgspec
 
@@ -10,7 +10,7 @@ from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES, Circle, VisitOrigin
 from schemas.updates import Entry, Milestone, MilestoneType, Position
 from schemas.updates import Pledge as PledgeRow
-from stream_processors.ledger.state import Campaign, Pledge, Share
+from stream_processors.ledger.state import Campaign, Pledge, Share, row_of
 
 # The most that each encodes to, in bytes, without its texts: field names, numbers up to 20 digits, moments, the day's
 # totals that come with an entry. A character of a text takes six bytes at most, as an escape of JSON.
@@ -45,6 +45,7 @@ class Changes:
 
     __slots__ = (
         "_cut_bytes",
+        "_some_lack_rows",
         "campaign",
         "days",
         "entries",
@@ -72,6 +73,8 @@ class Changes:
         self.entries: list[Entry] = []
         self.milestones: list[Milestone] = []
         self.pledges: dict[str, Pledge | PledgeRow] = {}
+        # Whether there is any of which the row is yet to be made.
+        self._some_lack_rows = False
         # Dictionaries as ordered sets: the order is the log's, not a hash's.
         self.share_tokens: dict[str, None] = {}
         self.visited: dict[tuple[str, VisitOrigin], None] = {}
@@ -139,6 +142,7 @@ class Changes:
     def pledge(self, pledge: Pledge) -> None:
         """Note that this pledge is to be shown as it now stands."""
         self.pledges[pledge.pledge_id] = pledge
+        self._some_lack_rows = True
         characters = len(pledge.pledge_id)
         if pledge.backer_id is not None:
             characters += len(pledge.backer_id)
@@ -149,6 +153,13 @@ class Changes:
         self.size_bytes_max += _PLEDGE_BYTES + _CHARACTER_BYTES * characters
         if self.size_bytes_max > self._cut_bytes:
             self.cut()
+
+    def shown_pledges(self) -> list[PledgeRow]:
+        """Return the pledges to be shown as they now stand, in the order in which they were noted first."""
+        shown = self.pledges.values()
+        if self._some_lack_rows:
+            return [row_of(one) if isinstance(one, Pledge) else one for one in shown]
+        return cast("list[PledgeRow]", list(shown))
 
     def share(self, share: Share) -> None:
         """Note that this link is to be shown as it now stands.
@@ -219,6 +230,7 @@ class Changes:
         self.entries = []
         self.milestones = []
         self.pledges = {}
+        self._some_lack_rows = False
         self.share_tokens = {}
         self.visited = {}
         self.days = {}

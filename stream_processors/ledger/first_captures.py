@@ -7,8 +7,10 @@ written down at its end; whatever is not plain goes the long way. That both lead
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Final, NamedTuple, Self
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
 
 from schemas.events import TYPE_NAMES, LogEvent, PledgeCaptured
 from schemas.fields import CIRCLES
@@ -23,23 +25,23 @@ _FIRST: Final = datetime(YEAR_MIN, 1, 1, tzinfo=UTC)
 _END: Final = datetime(YEAR_MAX + 1, 1, 1, tzinfo=UTC)
 """From when to when a moment in UTC is one that the ledger holds (`moments.is_moment`)."""
 
+_FIRST_ANYWHERE: Final = _FIRST + timedelta(days=1)
+_END_ANYWHERE: Final = _END - timedelta(days=1)
+"""From when to when it is one in whatever zone it is told."""
 
-class Told(NamedTuple):
+
+class Told(Struct, frozen=True):
     """Records that follow each other in one campaign's story, and the event of each, or None if it is not decoded yet.
 
     Where there is an event, its record holds no escape: no text takes more bytes in an update than in the record.
     """
 
     offsets: Sequence[int]
-    values: Sequence[bytes]
+    sizes_bytes: Sequence[int]
+    """Of the records."""
     events: Sequence[LogEvent | None]
     taken_bytes_max: int
     """What the entries and pledges of them all may encode to, should each be a plain first capture."""
-
-    @classmethod
-    def of(cls, offsets: Sequence[int], values: Sequence[bytes], events: Sequence[LogEvent | None]) -> Self:
-        """Return such records, with what they may take."""
-        return cls(offsets, values, events, run_bytes_max(len(values), sum(map(len, values))))
 
 
 # The loop is one function, and long: a call for a part of it would take as long as the part. What breaks it stands
@@ -61,7 +63,7 @@ def fold_first_captures(  # noqa: C901
     room_minor, without_token, circles_minor = campaign.room_minor, 0, [0] * len(CIRCLES)
     backers: list[tuple[str | None, int]] = []
     days_minor: list[tuple[date, int]] = []
-    begins, ends, day, day_minor = _END, _END, date.max, 0
+    begins, ends, day, day_minor, source = _END, _END, date.max, 0, ""
     last: PledgeCaptured | None = None
     reason: UnattributedReason | None
     for offset, event in zip(told.offsets[first:], told.events[first:], strict=True):
@@ -76,9 +78,9 @@ def fold_first_captures(  # noqa: C901
             or data.reward_id is not None
             or data.currency != currency
             or data.campaign_id != campaign_id
-            or event.source not in sources
+            or (event.source != source and event.source not in sources)
             or made_at.tzinfo is not UTC
-            or not YEAR_MIN <= moment.year <= YEAR_MAX
+            or not _FIRST_ANYWHERE <= moment < _END_ANYWHERE
         ):
             break
         backer_id, share_token = data.backer_id, data.share_token
@@ -131,7 +133,7 @@ def fold_first_captures(  # noqa: C901
                     amount_minor,
                 )
             )
-        last = event
+        last, source = event, event.source
         room_minor -= amount_minor
         if room_minor <= 0:
             break
@@ -141,6 +143,6 @@ def fold_first_captures(  # noqa: C901
     days_minor = [*days_minor[1:], (day, day_minor)]
     campaign.count_captures(backers, without_token, circles_minor, days_minor)
     end = first + len(backers)
-    taken = run_bytes_max(end - first, sum(map(len, told.values[first:end])))
+    taken = run_bytes_max(len(backers), sum(told.sizes_bytes[first:end]))
     changes.end_run(last, told.offsets[end - 1], [day for day, _ in days_minor], taken)
     return end

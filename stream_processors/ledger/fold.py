@@ -111,8 +111,9 @@ def fold_run(campaign: Campaign, told: Told, first: int, changes: Changes) -> in
 
     Returns the number of the first event that was not applied: `first`, if it has to be looked at by itself.
     """
-    if isinstance(told.events[first], PledgeCaptured):
-        changes.make_room(told.taken_bytes_max)
+    if not isinstance(told.events[first], PledgeCaptured):
+        return first
+    changes.make_room(told.taken_bytes_max)
     end = fold_first_captures(campaign, told, first, changes)
     if end > first:
         changes.cut_if_full()

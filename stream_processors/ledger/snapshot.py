@@ -4,6 +4,7 @@
 pledge stands once; the graph of shares is told as its links, from which standings follow again.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
@@ -168,14 +169,16 @@ def restore(snapshot: bytes) -> Campaign:
 
 
 def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
-    kept = campaign.pledges = _restore_pledges(saved)
-    find = campaign.find_pledge
-    campaign.authorizations = {key: Cumulative(find(pledge), amount) for key, pledge, amount in saved.authorizations}
+    kept, find = campaign.pledges, campaign.find_pledge
+    for pledge in _restore_pledges(saved):
+        kept[pledge.pledge_id] = pledge
+    for key, pledge_id, amount_minor in saved.authorizations:
+        campaign.authorizations[key] = Cumulative(find(pledge_id), amount_minor)
     campaign.canceled_authorizations = {key: find(pledge) for key, pledge in saved.canceled_authorizations}
     for key, pledge_id, amount_minor in saved.captures:
-        pledge = kept[pledge_id]
+        known = kept[pledge_id]
         # What is kept as a row has no other capture.
-        campaign.captures[key] = pledge if isinstance(pledge, PledgeRow) else Cumulative(pledge, amount_minor)
+        campaign.captures[key] = known if isinstance(known, PledgeRow) else Cumulative(known, amount_minor)
     campaign.refunds = {key: Refund(find(pledge), amount, status) for key, pledge, amount, status in saved.refunds}
     for key, pledge_id, amount, status, withdrawn, lost in saved.disputes:
         dispute = campaign.disputes[key] = Dispute(find(pledge_id), amount)
@@ -183,10 +186,9 @@ def _restore_facts(campaign: Campaign, saved: _Snapshot) -> None:
     campaign.attempts = {key: find(pledge) for key, pledge in saved.attempts}
 
 
-def _restore_pledges(saved: _Snapshot) -> dict[str, Pledge | PledgeRow]:
+def _restore_pledges(saved: _Snapshot) -> Iterator[Pledge | PledgeRow]:
     whole, rows = dict(zip(saved.pledge_numbers, saved.pledges, strict=True)), iter(saved.rows)
-    in_order = (whole.get(number) or next(rows) for number in range(len(whole) + len(saved.rows)))
-    return {pledge.pledge_id: pledge for pledge in in_order}
+    return (whole.get(number) or next(rows) for number in range(len(whole) + len(saved.rows)))
 
 
 def _save_shares(campaign: Campaign) -> list[_Share]:

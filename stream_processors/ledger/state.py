@@ -7,7 +7,7 @@ the log gives the same state, and the same words, in every process.
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -48,6 +48,20 @@ _BACKER_BITS: Final = 32
 _BACKER_MASK: Final = (1 << _BACKER_BITS) - 1
 _BACKER_ONES: Final = tuple(1 << (circle * _BACKER_BITS) for circle in range(len(CIRCLES)))
 _BACKER_MASKS: Final = tuple(_BACKER_MASK * one for one in _BACKER_ONES)
+
+
+_Fact = TypeVar("_Fact")
+
+
+def by_id() -> dict[str, _Fact]:
+    """Return an empty dictionary that keeps the hash of each key beside it, for what grows with the campaign.
+
+    CPython does without while every key has been a text, and then looks into the texts themselves, all over the
+    memory, where two keys meet and whenever the dictionary grows (Objects/dictobject.c, DICT_KEYS_UNICODE).
+    """
+    facts: dict[Any, Any] = {None: None}
+    del facts[None]
+    return facts
 
 
 class Pledge(Struct, array_like=True, gc=False):
@@ -173,7 +187,7 @@ class Backers:
     __slots__ = ("_pledges", "in_circle", "total")
 
     def __init__(self) -> None:
-        self._pledges: dict[str, int] = {}
+        self._pledges: dict[str, int] = by_id()
         self.in_circle = [0] * len(CIRCLES)
         self.total = 0
 
@@ -218,10 +232,9 @@ class Backers:
 
     def restore(self, pledges: list[tuple[str, list[int]]], in_circle: list[int], total: int) -> None:
         """Take over what `save`, `in_circle` and `total` said."""
-        self._pledges = {
-            backer_id: sum(count << (circle * _BACKER_BITS) for circle, count in enumerate(counts))
-            for backer_id, counts in pledges
-        }
+        self._pledges = by_id()
+        for backer_id, counts in pledges:
+            self._pledges[backer_id] = sum(count << (circle * _BACKER_BITS) for circle, count in enumerate(counts))
         self.in_circle = in_circle
         self.total = total
 
@@ -326,10 +339,10 @@ class Campaign:
         # Pledges, in the order in which the log first named them, and their facts. A pledge of which the log has told
         # nothing but one plain capture is kept, as is its capture, as the row that shows it: half of what it would
         # take. To change either, it is found by `find_pledge` and `find_capture`.
-        self.pledges: dict[str, Pledge | PledgeRow] = {}
-        self.authorizations: dict[str, Cumulative] = {}
+        self.pledges: dict[str, Pledge | PledgeRow] = by_id()
+        self.authorizations: dict[str, Cumulative] = by_id()
         self.canceled_authorizations: dict[str, Pledge] = {}
-        self.captures: dict[str, Cumulative | PledgeRow] = {}
+        self.captures: dict[str, Cumulative | PledgeRow] = by_id()
         self.refunds: dict[str, Refund] = {}
         self.disputes: dict[str, Dispute] = {}
         self.attempts: dict[str, Pledge] = {}
@@ -439,15 +452,15 @@ class Campaign:
             late_minor=self.late_minor,
             percent=percent_of_goal(self.goal_total_minor, self.goal_minor),
             backers=self.backers.total,
-            circles=[
-                CircleTotals(
-                    circle=circle,
-                    pledged_minor=self.circle_pledged_minor[number],
-                    collected_minor=self.circle_collected_minor[number],
-                    backers=self.backers.in_circle[number],
+            circles=list(
+                map(
+                    CircleTotals,
+                    CIRCLES,
+                    self.circle_pledged_minor,
+                    self.circle_collected_minor,
+                    self.backers.in_circle,
                 )
-                for number, circle in enumerate(CIRCLES)
-            ],
+            ),
             unattributed={reason: count for reason, count in sorted(self.unattributed.items()) if count},
             unknown_reward_claims=self.unknown_reward_claims,
         )

@@ -13,7 +13,7 @@ from schemas.events import CircleThresholds, LogEvent, encode
 from schemas.updates import RECORD_BYTES_MAX, Entry, Position
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.batch import PART_BYTES
-from stream_processors.ledger.changes import Changes, Unsaid
+from stream_processors.ledger.changes import Changes, Unsaid, run_bytes_max
 from stream_processors.ledger.first_captures import Told
 from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.outcome import Refusal
@@ -46,7 +46,8 @@ ELSEWHERE = timezone(timedelta(hours=1))
 def told(*events: LogEvent | None, first_offset: int = 0) -> Told:
     """Return these events as records that follow each other."""
     offsets = range(first_offset, first_offset + len(events))
-    return Told.of(offsets, [b"" if event is None else encode(event) for event in events], events)
+    sizes_bytes = [0 if event is None else len(encode(event)) for event in events]
+    return Told(offsets, sizes_bytes, events, run_bytes_max(len(events), sum(sizes_bytes)))
 
 
 def begun(*events: LogEvent) -> Changes:
@@ -160,6 +161,15 @@ def test_a_run_ends_with_the_event_that_there_is_something_to_say_of() -> None:
     ]
     assert fold_run(changes.campaign, story, 2, changes) == 3
     assert len(changes.milestones) == 1
+
+
+def test_what_comes_after_a_milestone_is_a_run_again() -> None:
+    """Only what is not plain goes the long way, which would keep its pledge whole."""
+    state = PartitionState()
+    fold(state, launch(), *(capture(f"p{number}", GOAL // 7) for number in range(1, 9)))
+    (campaign,) = state.campaigns.values()
+    assert campaign.goal_is_reached
+    assert {type(pledge) for pledge in campaign.pledges.values()} == {PledgeRow}
 
 
 def test_while_a_circle_is_yet_to_open_every_event_is_a_run_of_its_own() -> None:
