@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from schemas.events import CircleThresholds, LogEvent, encode
-from schemas.updates import RECORD_BYTES_MAX, Entry, Position
+from schemas.updates import RECORD_BYTES_MAX, CircleTotals, Entry, Position
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.batch import PART_BYTES
 from stream_processors.ledger.changes import Changes, Unsaid, run_bytes_max
@@ -317,8 +317,9 @@ def test_what_a_run_takes_is_never_reckoned_too_low() -> None:
             assert taken <= changes.size_bytes_max == story.taken_bytes_max <= 4 * taken
 
 
-def test_entries_and_rows_have_the_fields_that_a_run_gives_them_by_their_order() -> None:
+def test_entries_rows_and_totals_have_the_fields_that_the_ledger_gives_them_by_their_order() -> None:
     """A field in another place would take another's value, without a word."""
+    assert CircleTotals.__struct_fields__ == ("circle", "pledged_minor", "collected_minor", "backers")
     assert Entry.__struct_fields__ == (
         *("offset", "number", "event_id", "event_type", "occurred_at", "pledge_id", "circle", "day"),
         *("pledged_minor", "collected_minor", "reward_exhausted"),
