@@ -5,7 +5,7 @@ update, with a thousand entries and the totals after the last.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
 from operator import attrgetter
@@ -144,29 +144,36 @@ class Batch:
     silent: bool = False
     """Whether only the state is wanted, since what there is to say was said before."""
 
+    outputs: Outputs = field(default_factory=Outputs, init=False)
+    """What there is to say, whole once the fold has come to its end."""
+
     def fold(self, records: Sequence[LogRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known.
 
         The records are in the order of their offsets, which may have gaps: the log holds control records, too.
         """
+        for _ in self.steps(records):
+            pass
+        return self.outputs
+
+    def steps(self, records: Sequence[LogRecord]) -> Iterator[None]:
+        """Do what `fold` does in steps of some records each; between them nobody may look at the state."""
         end = self.state.next_offset
         if records and records[0].offset < end:
             records = [record for record in records if record.offset >= end]
         records_of: defaultdict[bytes | None, list[LogRecord]] = defaultdict(list)
         for record in records:
             records_of[record.key].append(record)
-        outputs, refused = Outputs(), dict[int, DeadLetter]()
+        refused: dict[int, DeadLetter] = {}
         for key, told in records_of.items():
-            self._fold_key(key, told, outputs, refused)
+            yield from self._fold_key(key, told, refused)
         if records:
             self.state.next_offset = max(end, records[-1].offset + 1)
-        outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
-        return outputs
+        self.outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
 
-    def _fold_key(
-        self, key: bytes | None, records: list[LogRecord], outputs: Outputs, refused: dict[int, DeadLetter]
-    ) -> None:
+    def _fold_key(self, key: bytes | None, records: list[LogRecord], refused: dict[int, DeadLetter]) -> Iterator[None]:
         """Fold the records of one key, which is the id of their campaign. Refusals go by their offsets."""
+        outputs = self.outputs
         outputs.events += len(records)
         story: Changes | None = None
         for first in range(0, len(records), _DECODED_MAX):
@@ -190,6 +197,7 @@ class Batch:
                 except Refusal as refusal:
                     refused[some[number].offset] = self._dead_letter(some[number], event, refusal)
                 number += 1
+            yield
         if isinstance(story, _Story):
             for update in story.finish():
                 outputs.updates.append((story.key, _encode(update)))

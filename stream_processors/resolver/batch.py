@@ -1,6 +1,6 @@
 """Folds a batch of records of the payments' log into the records to be sent. Still pure: bytes in, bytes out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from schemas.dead_letters import DeadLetter, Origin
@@ -34,12 +34,18 @@ class Batch:
 
     def fold(self, records: Iterable[PaymentRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known."""
+        for _ in self.steps(records):
+            pass
+        return self.outputs
+
+    def steps(self, records: Iterable[PaymentRecord]) -> Iterator[None]:
+        """Do what `fold` does in steps of a record each."""
         for record in records:
             if record.offset >= self.state.next_offset:
                 self._fold_record(record)
                 # Offsets may have gaps, where the log holds control records.
                 self.state.next_offset = record.offset + 1
-        return self.outputs
+                yield
 
     def _fold_record(self, record: PaymentRecord) -> None:
         self.outputs.events += 1

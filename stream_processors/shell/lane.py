@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
@@ -29,8 +29,8 @@ from stream_processors.shell.log_reader import (
 )
 from stream_processors.shell.outputs import progress_of
 
-_SNAPSHOT_SECONDS: Final = 0.005
-"""How long a lane saves campaigns for a checkpoint before it lets the others go on."""
+_TURN_SECONDS: Final = 0.005
+"""How long a lane folds, or saves campaigns for a checkpoint, before it lets the others go on."""
 
 _UNDELIVERED_SECONDS_MAX: Final = 3.0
 """How long a lane that has nothing to do leaves to Faust what stands on the log. Then it reads that itself."""
@@ -69,6 +69,8 @@ class LaneSetting:
     checkpoints: CheckpointDirectory | None = None
     checkpoint_interval_seconds: float = 60.0
     folding: Folding = LEDGER
+    folds: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the lane that folds: two batches in turns would both be done later, and each out of the other's cache."""
 
 
 class Lane:
@@ -165,7 +167,7 @@ class Lane:
 
     async def _take(self, delivery: Delivery) -> None:
         await self._align(delivery.records[0].offset)
-        outputs = self._fold(delivery.records)
+        outputs = await self._fold(delivery.records)
         reach("worker.batch_folded")
         self._setting.metrics.events.inc(outputs.events)
         self._setting.metrics.batch_events.observe(outputs.events)
@@ -199,9 +201,9 @@ class Lane:
         ):
             silent = below(committed, records)
             # What it came to was said before: only the state is wanted.
-            self._batch(silent=True).fold(silent)
+            await self._fold(silent, silent=True)
             reach("worker.aligning")
-            unsaid = self._fold(records[len(silent) :])
+            unsaid = await self._fold(records[len(silent) :])
             self._state.next_offset = max(self._state.next_offset, position)
             setting.metrics.aligned_events.inc(len(records))
             if unsaid.events:
@@ -247,7 +249,7 @@ class Lane:
             self._snapshot = Snapshot(self._state)
             self._snapshot_at = time.monotonic()
             self._snapshot_offset = self._state.next_offset
-        self._snapshot.go_on(_SNAPSHOT_SECONDS)
+        self._snapshot.go_on(_TURN_SECONDS)
         if not self._snapshot.complete:
             # Come back when the others have had their turn.
             asyncio.get_running_loop().call_soon(self._something_to_do.set)
@@ -268,11 +270,22 @@ class Lane:
             self._setting.metrics.checkpoint_bytes.labels(str(self.partition)).set(size_bytes)
         self._writing = None
 
-    def _fold(self, records: list[Any]) -> Outputs:
-        started = time.perf_counter()
-        outputs: Outputs = self._batch().fold(records)
-        self._setting.metrics.observe(self.partition, self._state)
-        self._setting.metrics.fold_seconds.observe(time.perf_counter() - started)
+    async def _fold(self, records: list[Any], *, silent: bool = False) -> Outputs:
+        """Fold a batch, and let what is sent, fetched and asked go on meanwhile, but no other lane's fold."""
+        setting, folded_seconds = self._setting, 0.0
+        async with setting.folds:
+            batch, began = self._batch(silent=silent), time.perf_counter()
+            for _ in batch.steps(records):
+                turn_seconds = time.perf_counter() - began
+                if turn_seconds > _TURN_SECONDS:
+                    folded_seconds += turn_seconds
+                    await asyncio.sleep(0)
+                    began = time.perf_counter()
+            folded_seconds += time.perf_counter() - began
+        outputs: Outputs = batch.outputs
+        if not silent:
+            setting.metrics.observe(self.partition, self._state)
+            setting.metrics.fold_seconds.observe(folded_seconds)
         return outputs
 
     def _batch(self, *, silent: bool = False) -> Any:

@@ -7,9 +7,11 @@ fails when an upgrade changes one of them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from aiokafka.consumer import fetcher
+from aiokafka.errors import IllegalStateError
 from faust import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -83,8 +85,10 @@ class BatchConsumer(driver.Consumer):
         if records_by_partition is None or self.should_stop:
             return
         if not self.flow_active:
-            # What was fetched is dropped during a rebalance, so it must be fetched again.
-            await self.perform_seek()
+            # What was fetched is dropped during a rebalance, so it must be fetched again: from here if the partitions
+            # stay, by whoever has them next if they have been taken away meanwhile.
+            with suppress(IllegalStateError):
+                await self.perform_seek()
             return
         for partition, records in records_by_partition.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:

@@ -68,6 +68,21 @@ def fold(state: PartitionState, *values: bytes | None, key: str = FILM, start: i
     return batch.fold([FakeRecord(first + number, value, key.encode()) for number, value in enumerate(values)])
 
 
+def test_a_batch_can_be_folded_step_by_step() -> None:
+    """In steps of 64 records of a campaign at most; the state is whole, and what there is to say, at the end."""
+    values = [launch(), *(capture(number) for number in range(129))]
+    records = [FakeRecord(offset, value, FILM.encode()) for offset, value in enumerate(values)]
+    at_once, in_steps = (Batch(PartitionState(), partition=0, topic="log", partition_of=lambda _: 0) for _ in range(2))
+    outputs = at_once.fold(records)
+    steps = in_steps.steps(records)
+    for _ in range(3):
+        next(steps)
+        assert (in_steps.state.next_offset, in_steps.outputs.updates) == (0, [])
+    assert list(steps) == []
+    assert in_steps.state.next_offset == at_once.state.next_offset == 130
+    assert in_steps.outputs == outputs
+
+
 def updates_of(outputs: Outputs) -> list[Update]:
     """Return the updates, decoded; every record is within its bound."""
     updates = []

@@ -263,6 +263,58 @@ def test_a_lane_with_enough_waiting_says_that_it_is_full() -> None:
     asyncio.run(main())
 
 
+def test_others_have_their_turns_while_a_batch_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent and fetched goes on, and `/healthz` answers, however large the batch."""
+    monkeypatch.setattr(lane, "_TURN_SECONDS", 0.0)
+
+    async def main() -> None:
+        bench = Bench()
+        bench.sender.gate.set()
+
+        async def steps() -> None:
+            bench.deliver(records(0, 500))
+            turns = 0
+            while not bench.sender.said:
+                turns += 1
+                await asyncio.sleep(0)
+            # Eight steps of 64 records at most.
+            assert turns >= 8
+            assert bench.lane.next_offset == 500
+
+        await bench.during(steps())
+        assert bench.sender.entry_offsets == list(range(500))
+
+    asyncio.run(main())
+
+
+def test_one_lane_folds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins when the first is done, though that lets others have their turns."""
+    monkeypatch.setattr(lane, "_TURN_SECONDS", 0.0)
+
+    async def main() -> None:
+        bench = Bench()
+        bench.sender.gate.set()
+        other = Lane(1, bench.setting, bench.full.append)
+        running = asyncio.create_task(other.run())
+        offsets: list[tuple[int, int]] = []
+
+        async def steps() -> None:
+            bench.deliver(records(0, 500))
+            other.deliver(Delivery(records(0, 500), is_stale=lambda: False))
+            while len(bench.sender.said) < 2:
+                offsets.append((bench.lane.next_offset, other.next_offset))
+                await asyncio.sleep(0)
+
+        await bench.during(steps())
+        other.close()
+        await asyncio.wait_for(running, 30)
+        # As long as one is folded, the other stays where it is, whichever begins.
+        assert offsets.count((0, 0)) >= 8
+        assert len([ends for ends in offsets if sorted(ends) == [0, 500]]) >= 8
+
+    asyncio.run(main())
+
+
 def write_log(bootstrap: str, end: int) -> None:
     """Put the campaign's story up to `end` into partition 0."""
     with closing(KafkaProducer(bootstrap_servers=bootstrap, acks="all")) as producer:

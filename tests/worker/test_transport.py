@@ -9,6 +9,7 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.connections import KafkaConnection
@@ -108,6 +109,28 @@ def test_a_full_partition_is_not_fetched_and_the_others_are_for_a_short_time(
     consumer.set_full(PARTITION, full=False)
     loop.run_until_complete(consumer._getmany({PARTITION, other}, 1.0))
     assert asked == [({other}, 0.05), ({PARTITION, other}, 1.0)]
+
+
+def test_partitions_that_are_taken_away_while_it_goes_back_to_what_is_committed_are_let_go(
+    consumer: BatchConsumer, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aiokafka asks for the offsets first, and when it has them the group may have been formed anew once more."""
+
+    async def fetched(_timeout: float) -> Any:
+        await asyncio.sleep(0)
+        return {PARTITION: ["a record"]}, None
+
+    async def seek_to_committed() -> None:
+        await asyncio.sleep(0)
+        raise IllegalStateError(f"No current assignment for partition {PARTITION}")
+
+    async def main() -> list[Any]:
+        return [one async for one in consumer.getmany(1.0)]
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched)
+    monkeypatch.setattr(consumer, "seek_to_committed", seek_to_committed)
+    consumer.flow_active = False
+    assert loop.run_until_complete(main()) == []
 
 
 @pytest.mark.usefixtures("loop")
