@@ -127,6 +127,14 @@ class BatchConsumer(driver.Consumer):
         """
         return None if self.app.rebalancing else self.acknowledged_ends().get(tp) or None
 
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is acknowledged by now, before the partitions are given away.
+
+        Faust leaves it at a commit that is already under way, which knows only what was acknowledged before.
+        """
+        await self.maybe_wait_for_commit_to_finish()
+        await super().commit_and_end_transactions()
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         reach("worker.before_commit")
         committed: bool = await super()._commit(offsets)

@@ -35,6 +35,8 @@ def test_the_version_is_the_one_whose_source_was_read() -> None:
         (Consumer._new_offset, ["self", "tp"]),
         (Consumer._add_gap, ["self", "tp", "offset_from", "offset_to"]),
         (Consumer.perform_seek, ["self"]),
+        (Consumer.commit_and_end_transactions, ["self"]),
+        (Consumer.maybe_wait_for_commit_to_finish, ["self"]),
         (Consumer._filter_tps_with_pending_acks, ["self", "topics"]),
         (Consumer._should_commit, ["self", "tp", "offset"]),
         (ThreadDelegateConsumer._commit, ["self", "offsets"]),

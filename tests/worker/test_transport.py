@@ -77,6 +77,30 @@ def test_nothing_is_committed_while_the_group_is_formed_anew(consumer: BatchCons
     assert committable(consumer) == {PARTITION: 3000}
 
 
+def test_the_last_commit_is_of_what_is_acknowledged_by_then(
+    consumer: BatchConsumer, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when one is under way, of what was acknowledged before: Faust would leave it at that."""
+    committed: list[dict[TP, int]] = []
+
+    async def commit_offsets(offsets: dict[TP, int], **_: Any) -> bool:
+        committed.append(offsets)
+        await asyncio.sleep(0)
+        return True
+
+    async def main() -> None:
+        consumer.acknowledged_ends = lambda: {PARTITION: 500}
+        under_way = asyncio.create_task(consumer.commit())
+        await asyncio.sleep(0)
+        consumer.acknowledged_ends = lambda: {PARTITION: 1000}
+        await consumer.on_stop()
+        await under_way
+
+    monkeypatch.setattr(consumer, "_commit_offsets", commit_offsets)
+    loop.run_until_complete(main())
+    assert committed == [{PARTITION: 500}, {PARTITION: 1000}]
+
+
 def test_a_commit_can_be_for_some_partitions_only(consumer: BatchConsumer) -> None:
     """Faust asks by topic or by partition."""
     consumer.acknowledged_ends = lambda: {PARTITION: 4000}
