@@ -49,7 +49,7 @@ class LogMissingError(RuntimeError):
 
 
 @dataclass(slots=True)
-class _Lanes:
+class Lanes:
     """The lanes of the partitions, each with the task that runs it."""
 
     setting: LaneSetting
@@ -57,6 +57,8 @@ class _Lanes:
     failed: "asyncio.Future[None]"
     lanes: dict[TP, Lane] = field(default_factory=dict)
     tasks: dict[Lane, "asyncio.Task[None]"] = field(default_factory=dict)
+    closing: bool = False
+    """Whether it is stopping: what Faust still delivers is left to whoever has the partition next."""
 
     def lane_of(self, source: TP) -> Lane:
         """Return the partition's lane, which is made when it is first asked for."""
@@ -67,6 +69,8 @@ class _Lanes:
             )
             task = self.tasks[lane] = asyncio.create_task(lane.run(), name=f"lane {source.partition}")
             task.add_done_callback(lambda ended: self._ended(lane, ended))
+            if self.closing:
+                lane.close()
         return lane
 
     def acknowledged_ends(self) -> dict[TP, int]:
@@ -82,6 +86,7 @@ class _Lanes:
 
     async def close(self, seconds_max: float) -> None:
         """End every lane after what it is doing. Raises StoppedTooLateError when that takes longer than allowed."""
+        self.closing = True
         for lane in self.tasks:
             lane.close()
         tasks = list(self.tasks.values())
@@ -119,7 +124,7 @@ class LaneProcess:
         self._topic = kind.folding.topic
         self._settings = settings
         self._metrics = metrics
-        self._lanes: _Lanes | None = None
+        self._lanes: Lanes | None = None
         self._application: Any = None
         self._waiting_for = "joining the group"
         self._log_ends: dict[int, int] = {}
@@ -150,7 +155,7 @@ class LaneProcess:
         await producer.start()
         application: Any = make_application(settings, directory)
         self._application = application
-        lanes = self._lanes = _Lanes(
+        lanes = self._lanes = Lanes(
             self._lane_setting(log_id, producer, _partitioner(partitions)),
             consumer_of=lambda: application.consumer,
             failed=asyncio.get_running_loop().create_future(),
@@ -202,7 +207,7 @@ class LaneProcess:
             await asyncio.to_thread(stop.wait, _BROKER_WAIT_SECONDS)
         return None
 
-    async def _until_stopped(self, stop: threading.Event, application: Any, lanes: _Lanes) -> None:
+    async def _until_stopped(self, stop: threading.Event, application: Any, lanes: Lanes) -> None:
         stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
         watching = [
             asyncio.create_task(self._measure(application, lanes)),
@@ -220,7 +225,7 @@ class LaneProcess:
                 ending.result()
             raise application.crash_reason or RuntimeError("Faust stopped by itself")
 
-    async def _stop(self, application: Any, lanes: _Lanes, producer: OutputProducer) -> None:
+    async def _stop(self, application: Any, lanes: Lanes, producer: OutputProducer) -> None:
         """End what is being done, commit, and leave the group."""
         started = time.monotonic()
         try:
@@ -233,7 +238,7 @@ class LaneProcess:
             with suppress(TimeoutError):
                 await asyncio.wait_for(producer.stop(), 1.0)
 
-    async def _measure(self, application: Any, lanes: _Lanes) -> None:
+    async def _measure(self, application: Any, lanes: Lanes) -> None:
         """Measure the lag, and what waits, again and again. Raises LogDoesNotFitError should the log lose its end."""
         while True:
             await asyncio.sleep(_LAG_SECONDS)

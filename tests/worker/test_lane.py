@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.types import TP
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
@@ -20,6 +22,7 @@ from stream_processors.shell import lane
 from stream_processors.shell.checkpoints import CheckpointDirectory
 from stream_processors.shell.lane import Delivery, Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError
+from stream_processors.shell.process import Lanes
 from tests.worker.pipeline import POISON, capture, launch
 
 GROUP = "lane-test"
@@ -311,6 +314,28 @@ def test_one_lane_folds_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         # As long as one is folded, the other stays where it is, whichever begins.
         assert offsets.count((0, 0)) >= 8
         assert len([ends for ends in offsets if sorted(ends) == [0, 500]]) >= 8
+
+    asyncio.run(main())
+
+
+def test_what_comes_after_lanes_are_closed_is_left_to_others() -> None:
+    """Also of a partition of which nothing came before: nobody waits for its lane, and its end is not committed."""
+
+    async def main() -> None:
+        bench = Bench()
+        bench.sender.gate.set()
+        failed = asyncio.get_running_loop().create_future()
+        lanes = Lanes(bench.setting, lambda: SimpleNamespace(set_full=lambda _, full: None), failed)  # noqa: ARG005
+        partitions: list[TP] = [TopicPartition(LOG.name, number) for number in range(2)]
+        lanes.lane_of(partitions[0]).deliver(Delivery(records(0, 10), is_stale=lambda: False))
+        await soon()
+        await lanes.close(5)
+        for partition in partitions:
+            lanes.lane_of(partition).deliver(Delivery(records(0, 20), is_stale=lambda: False))
+        await soon()
+        assert bench.sender.entry_offsets == list(range(10))
+        assert lanes.acknowledged_ends() == {partitions[0]: 10, partitions[1]: 0}
+        assert lanes.tasks == {}
 
     asyncio.run(main())
 
