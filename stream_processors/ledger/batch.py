@@ -145,7 +145,7 @@ class Batch:
     """Whether only the state is wanted, since what there is to say was said before."""
 
     outputs: Outputs = field(default_factory=Outputs, init=False)
-    """What there is to say, whole once the fold has come to its end."""
+    """What the last fold has to say, whole once it has come to its end."""
 
     def fold(self, records: Sequence[LogRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known.
@@ -157,7 +157,11 @@ class Batch:
         return self.outputs
 
     def steps(self, records: Sequence[LogRecord]) -> Iterator[None]:
-        """Do what `fold` does in steps of some records each; between them nobody may look at the state."""
+        """Do what `fold` does in steps of some records each; between them nobody may look at the state.
+
+        What there is to say is in `outputs` afterwards.
+        """
+        self.outputs = Outputs()
         end = self.state.next_offset
         if records and records[0].offset < end:
             records = [record for record in records if record.offset >= end]
