@@ -29,7 +29,7 @@ def hang_for_ever(*_: Any, **__: Any) -> NoReturn:
 
 def folding() -> None:
     """The worker's event loop is blocked."""
-    _patch.setattr(Batch, "fold", hang_for_ever)
+    _patch.setattr(Batch, "steps", hang_for_ever)
 
 
 def sending() -> None:
