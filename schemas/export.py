@@ -19,7 +19,7 @@ from schemas.events import MILESTONE_STEPS_DEFAULT
 from schemas.generated import settle
 from schemas.money import EXPONENTS
 from schemas.topics import RECORDS
-from schemas.updates import UnattributedReason
+from schemas.updates import Entry, Pledge, Position, UnattributedReason
 
 DIRECTORY: Final = Path(__file__).parent / "json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -66,6 +66,9 @@ _FIELDS: Final[dict[tuple[str, str], dict[str, Any]]] = {
 }
 """The same for one field, by the struct's and the field's name."""
 
+_ROWS: Final = (Position, Entry, Pledge)
+"""Structs that are arrays on the wire: each place in them has its field's name for a title."""
+
 
 def schema(type_name: str) -> dict[str, Any]:
     """Return the JSON Schema of the records of that type, such as `cercles.pledge.captured`.
@@ -91,6 +94,10 @@ def components(structs: Sequence[type[msgspec.Struct]], ref_template: str) -> di
     for (name, field), rules in _FIELDS.items():
         if name in named:
             named[name]["properties"][field] |= rules
+    for row in _ROWS:
+        if row.__name__ in named:
+            for field, place in zip(row.__struct_fields__, named[row.__name__]["prefixItems"], strict=True):
+                place["title"] = field
     return named
 
 

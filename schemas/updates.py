@@ -6,6 +6,9 @@ applies only what stands above it, and who stands below `before` has missed some
 
 An update is a tree: its structs can't be part of a cycle, and the garbage collector need not look at them
 (`gc=False`). Where a process holds tens of thousands of entries at a time, it would.
+
+Entries and pledges, of which there are many, are rows: arrays of the values of their fields in the order given here
+(docs/adr/0013-entries-and-pledges-are-rows.md). A field that is added has a default and stands last.
 """
 
 from datetime import date
@@ -117,7 +120,7 @@ class Totals(Struct, gc=False, frozen=True, kw_only=True):
     unknown_reward_claims: int = 0
 
 
-class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
+class Entry(Struct, gc=False, frozen=True, array_like=True):
     """One line of the ledger: what one event changed in one place.
 
     Amounts are differences. An event that changed state without moving money has one entry of zero; one that moves a
@@ -138,7 +141,7 @@ class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     reward_exhausted: bool = False
 
 
-class Pledge(Struct, gc=False, frozen=True, omit_defaults=True):
+class Pledge(Struct, gc=False, frozen=True, array_like=True):
     """A pledge as it now stands. Late ones are outside every total."""
 
     pledge_id: str

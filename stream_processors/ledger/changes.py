@@ -12,15 +12,14 @@ from schemas.updates import Entry, Milestone, MilestoneType, Position
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.state import Campaign, Pledge, Share, row_of
 
-# The most that each encodes to, in bytes, without its texts: field names, numbers up to 20 digits, moments, the day's
-# totals that come with an entry. A character of a text takes six bytes at most, as an escape of JSON.
-_ENTRY_BYTES: Final = 480
-_PLEDGE_BYTES: Final = 496
+# The most that each encodes to, in bytes, without its texts: field names where there are any, numbers up to 20 digits,
+# moments, the day's totals that come with an entry. A text's character takes six bytes at most, as an escape of JSON.
+_ENTRY_BYTES: Final = 336
+_PLEDGE_BYTES: Final = 240
 _MILESTONE_BYTES: Final = 480
 _SHARE_BYTES: Final = 240
 _VISITS_BYTES: Final = 160
 _REWARD_BYTES: Final = 160
-_FLAG_BYTES: Final = 24
 _CHARACTER_BYTES: Final = 6
 _NEVER: Final = 1 << 62
 
@@ -137,7 +136,6 @@ class Changes:
     def flag_exhausted(self) -> None:
         """Say of the last entry that with it its pledge claims a reward of which none was left."""
         self.entries[-1] = msgspec.structs.replace(self.entries[-1], reward_exhausted=True)
-        self.size_bytes_max += _FLAG_BYTES
 
     def pledge(self, pledge: Pledge) -> None:
         """Note that this pledge is to be shown as it now stands."""

@@ -58,7 +58,7 @@ def test_moments_are_shown_in_utc_wherever_the_fold_runs(zone: timezone) -> None
     log = Log(launch())
     log.append(authorize("p", 1, at=NOON.astimezone(zone)))
     log.append(capture("q", 1, made_at=NOON.astimezone(zone)))
-    shown = [msgspec.to_builtins(log.pledge(pledge))["made_at"] for pledge in ("p", "q")]
+    shown = [msgspec.to_builtins(log.pledge(pledge).made_at) for pledge in ("p", "q")]
     assert shown == ["2026-03-10T12:00:00Z"] * 2
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -450,14 +449,7 @@ def test_many_pledges_at_once_replace_those_that_stand(engine: Engine) -> None:
     topic.drain(engine)
     assert_rows_tell(engine, told, len(told.lines))
     (row,) = [row for row in rows(engine, "pledges") if row["pledge_id"] == "pledge-7"]
-    assert row == msgspec.to_builtins(told.pledge("pledge-7", len(told.lines)), builtin_types=(datetime, date)) | {
-        "campaign_id": "les-anges",
-        "over_returned_minor": 0,
-        "late": False,
-        "share_token": None,
-        "unattributed": None,
-        "reward_id": None,
-    }
+    assert row == {"campaign_id": "les-anges"} | msgspec.structs.asdict(told.pledge("pledge-7", len(told.lines)))
 
 
 def test_entries_are_copied_while_updates_are_planned(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
