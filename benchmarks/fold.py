@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from benchmarks.events import SHARES, Record, captures, openings
 from benchmarks.harness import Benchmark, Measurement, Row, Sizes, rate
+from schemas.collector import settle
 from schemas.events import Decoding
 from schemas.topics import LOG
 from stream_processors.ledger.batch import Batch
 from stream_processors.ledger.state import PartitionState
-from stream_processors.shell.collector import settle
 
 EVENTS_DEFAULT: Final = 200_000
 BATCH_EVENTS: Final = 2_000

@@ -10,8 +10,8 @@ import sys
 
 from benchmarks.fold import BATCH_EVENTS, chunks, fold
 from benchmarks.processes import resident_bytes
+from schemas.collector import settle
 from stream_processors.ledger.state import PartitionState
-from stream_processors.shell.collector import settle
 
 
 def growth(pledges: int, campaigns: int) -> int:

@@ -15,9 +15,9 @@ from benchmarks.harness import Benchmark, Measurement, Row, Sizes, rate
 from benchmarks.log import fill_log
 from benchmarks.servers import make_topics, running_kafka
 from benchmarks.workers import aligned, running_workers, steady, watch
+from schemas.collector import settle
 from stream_processors.ledger.state import PartitionState
 from stream_processors.shell.checkpoints import Checkpoint, CheckpointDirectory, Snapshot
-from stream_processors.shell.collector import settle
 
 EVENTS_DEFAULT: Final = 400_000
 PLEDGES_DEFAULT: Final = 1_000_000

@@ -19,8 +19,8 @@ from benchmarks.harness import Benchmark, Measurement, Row, Sizes
 from benchmarks.log import fill_log
 from benchmarks.servers import make_topics, running_kafka
 from benchmarks.workers import running_workers, steady, watch
+from schemas.collector import settle
 from stream_processors.ledger.state import PartitionState
-from stream_processors.shell.collector import settle
 
 EVENTS_DEFAULT: Final = 400_000
 PARTITIONS: Final = 8

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
+from schemas.collector import settle
 from schemas.failure_points import reach
 from schemas.headway import Headway
 from schemas.topics import DEAD_LETTERS, UPDATES
@@ -81,6 +82,7 @@ class SinkProcess:
         Raises HopelessError when a person must decide, the last error of an outage that lasted too long, and any other
         that trying again can't cure.
         """
+        settle()
         engine = writing_engine(self._settings.database.url.get_secret_value())
         try:
             while not stop.is_set():

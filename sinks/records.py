@@ -11,6 +11,8 @@ from sinks.errors import UnreadableUpdateError
 
 # PostgreSQL's text can't hold NUL. In JSON it can only stand as this escape, when its backslash is not escaped itself.
 _NUL_ESCAPE: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_BACKSLASH: Final = ord("\\")
+"""A single byte is looked for many times faster than an escape."""
 _REPLACEMENT_ESCAPE: Final = rb"\1\\ufffd"
 
 
@@ -77,7 +79,7 @@ def decoded(topic: str, partition: int, records: Iterable[Record]) -> Told:
 
 def _message(where: str, record: Record) -> UpdateRecord:
     value = record.value or b""
-    if rb"\u0000" in value:
+    if _BACKSLASH in value and rb"\u0000" in value:
         value = _NUL_ESCAPE.sub(_REPLACEMENT_ESCAPE, value)
     try:
         return decoder.decode(value)

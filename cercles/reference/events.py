@@ -68,9 +68,16 @@ def _structs(record: str, structs: dict[str, Any]) -> Iterator[str]:
         if "properties" in struct:
             yield from table(struct, _link(record))
         else:
-            parts = ", ".join(str(part.get("type")) for part in struct.get("prefixItems", ()))
-            yield f"A list of {len(struct.get('prefixItems', ()))} parts: {parts}."
+            yield from ("An array, of these in this order:", "")
+            yield from table(_by_name(struct), _link(record))
         yield ""
+
+
+def _by_name(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an array as that of an object with as many fields."""
+    places = row["prefixItems"]
+    names = [place["title"] for place in places]
+    return {"properties": dict(zip(names, places, strict=True)), "required": names[: row["minItems"]]}
 
 
 def _title(record: str, name: str) -> str:

@@ -46,7 +46,10 @@ and its headers. The headers that begin with `cercles-` say why it stands here, 
 [schemas/dead_letters.py](../../schemas/dead_letters.py).
 """
 
-RECORD_BYTES_WORDS: Final = f"No record exceeds {updates.RECORD_BYTES_MAX // 1024} KiB: a larger update is cut.\n"
+UPDATES_WORDS: Final = f"""\
+No record exceeds {updates.RECORD_BYTES_MAX // 1024} KiB: a larger update is cut. Entries and pledges are rows: arrays,
+of which the schema names every place (`title`).
+"""
 
 
 def page() -> str:
@@ -68,7 +71,7 @@ def _section(topic: Topic) -> str:
     if topic is DEAD_LETTERS:
         lines.append(DEAD_LETTER_WORDS)
     if topic is UPDATES:
-        lines.append(RECORD_BYTES_WORDS)
+        lines.append(UPDATES_WORDS)
     if RECORDS[topic.name]:
         lines += ["| record | says | valid examples |", "|---|---|---|", *map(_row, RECORDS[topic.name]), ""]
     return "\n".join(lines)

@@ -18,13 +18,13 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from schemas.collector import settle
 from schemas.connections import KafkaConnection
 from schemas.headway import Headway
 from stream_processors.metrics import LaneMetrics, WorkerMetrics
 from stream_processors.settings import LaneSettings, WorkerSettings
 from stream_processors.shell.application import add_agent, make_application
 from stream_processors.shell.checkpoints import CheckpointDirectory
-from stream_processors.shell.collector import settle
 from stream_processors.shell.folding import LEDGER, Folding
 from stream_processors.shell.lane import Lane, LaneSetting
 from stream_processors.shell.log_reader import LogDoesNotFitError, check_positions, check_range, log_ranges
