@@ -246,7 +246,7 @@ class LaneProcess:
             for source in tuple(application.consumer.assignment()):
                 if source not in application.consumer.assignment():
                     continue  # taken away while another was looked at
-                heard = application.consumer.highwater(source) or 0
+                heard = application.consumer.highwater(source)
                 end = max(heard, self._log_ends.get(source.partition, 0))
                 if not end:
                     continue

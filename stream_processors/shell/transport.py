@@ -95,8 +95,18 @@ class BatchConsumer(driver.Consumer):
                 return
             if not records or (active is not None and partition not in active | self._buffered_partitions):
                 continue
-            self.app.monitor.track_tp_end_offset(partition, self.highwater(partition))
             yield partition, _message(partition, records, generation)
+
+    def highwater(self, tp: TP) -> int:
+        """Return the end of a partition as the last fetch told it, 0 while nothing is known of it.
+
+        It is not before the first fetch, nor once the partition is taken away, which aiokafka, in another thread, may
+        have done since the caller looked: it asserts that it has the partition.
+        """
+        try:
+            return super().highwater(tp) or 0
+        except AssertionError:
+            return 0
 
     def set_full(self, partition: TP, *, full: bool) -> None:
         """Stop fetching from a partition while it has enough waiting, or go on."""

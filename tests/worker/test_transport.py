@@ -8,7 +8,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
@@ -155,6 +155,24 @@ def test_partitions_that_are_taken_away_while_it_goes_back_to_what_is_committed_
     monkeypatch.setattr(consumer, "seek_to_committed", seek_to_committed)
     consumer.flow_active = False
     assert loop.run_until_complete(main()) == []
+
+
+def test_the_end_of_a_partition_that_was_just_taken_away_is_not_known(
+    consumer: BatchConsumer, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aiokafka, in its own thread, may lose a partition after the worker has looked whether it has it."""
+
+    async def main() -> None:
+        delegate: Any = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:9092")
+        monkeypatch.setattr(consumer._thread, "_consumer", delegate)
+        assert consumer.highwater(PARTITION) == 0
+        delegate.assign([PARTITION])
+        assert consumer.highwater(PARTITION) == 0
+        delegate._subscription.subscription.assignment.state_value(PARTITION).highwater = 7
+        assert consumer.highwater(PARTITION) == 7
+        await delegate.stop()
+
+    loop.run_until_complete(main())
 
 
 @pytest.mark.usefixtures("loop")
