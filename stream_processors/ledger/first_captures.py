@@ -80,7 +80,8 @@ def fold_first_captures(  # noqa: C901
             or data.campaign_id != campaign_id
             or (event.source != source and event.source not in sources)
             or made_at.tzinfo is not UTC
-            or not _FIRST_ANYWHERE <= moment < _END_ANYWHERE
+            # That of the pledge is looked at below.
+            or (made_at is not moment and not _FIRST_ANYWHERE <= moment < _END_ANYWHERE)
         ):
             break
         backer_id, share_token = data.backer_id, data.share_token

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
+from aiokafka import conn
 from aiokafka.consumer import fetcher
 from aiokafka.errors import IllegalStateError
 from faust import Schema
@@ -30,6 +31,10 @@ in the process. What is new in those comes only after that fetch has been answer
 that alone has events is read in jumps (docs/capacity.md, "One partition, one campaign").
 """
 
+_READ_AHEAD_BYTES: Final = 16 * 1024 * 1024
+"""How much of an answer asyncio may hold that nobody has taken yet. aiokafka takes a whole answer at a time, but stops
+asyncio's reading at every 128 KiB of it and goes on again: a turn of the interpreter's lock for each."""
+
 
 class UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """The records that a fetch brought, as they were parsed.
@@ -49,10 +54,11 @@ class UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread around aiokafka's consumer, which answers sooner and copies no records."""
+    """Faust's thread around aiokafka's consumer, which answers sooner, reads on and copies no records."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         fetcher.PartitionRecords = UncopiedRecords
+        conn.READER_LIMIT = _READ_AHEAD_BYTES
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_HELD_MILLISECONDS_MAX  # noqa: SLF001 (Faust has no setting for it)
         return consumer

@@ -9,7 +9,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition, conn
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -74,10 +74,14 @@ def test_a_broker_holds_no_fetch_back_for_long(monkeypatch: pytest.MonkeyPatch) 
     """The number that Faust gives aiokafka is replaced before anything is made of it."""
     made = SimpleNamespace(_fetch_max_wait_ms=1500)
     monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: made)
     assert BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None) is made
     assert made._fetch_max_wait_ms == 50
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
+    # And so is how far asyncio reads ahead of aiokafka.
+    assert conn.READER_LIMIT > 1 << 20
+    assert "StreamReader(limit=READER_LIMIT" in inspect.getsource(conn.AIOKafkaConnection.connect)
     assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
     assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
 
@@ -86,6 +90,7 @@ def test_records_are_handed_over_as_they_were_parsed(monkeypatch: pytest.MonkeyP
     """By an override that what aiokafka makes of an answer still calls; they have all that is read of a record."""
     parsing = fetcher.PartitionRecords
     monkeypatch.setattr(fetcher, "PartitionRecords", parsing)
+    monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
     monkeypatch.setattr(
         driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace(_fetch_max_wait_ms=1500)
     )
