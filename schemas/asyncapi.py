@@ -196,7 +196,7 @@ def _draft_07(node: Any) -> Any:
         return node
     old = {name: _draft_07(value) for name, value in node.items()}
     if "prefixItems" in old:
-        old |= {"items": old.pop("prefixItems"), "additionalItems": False}
+        old["items"] = old.pop("prefixItems")
     return old
 
 

@@ -2,7 +2,8 @@
 
 Compares the keywords that `schemas.export` writes, side by side. What it cannot compare it reports, so that silence
 means compatible; a false alarm costs a look, a missed one a log that can no longer be read. The schemas of each release
-stand in `json/released/N/` and are never edited: the log still holds what they allowed.
+stand in `json/released/N/` and are never edited: the log still holds what they allowed. (Until the first version is
+released an update's may be, which stands on no log: docs/adr/0013.)
 """
 
 from collections.abc import Mapping
@@ -119,11 +120,19 @@ class _Comparison:
     def _items(self, old: Node, new: Node, place: str) -> list[str]:
         found: list[str] = []
         before, after = old.get("prefixItems", []), new.get("prefixItems", [])
+        rest_before, rest_after = old.get("items", {}), new.get("items", {})
         for index in range(max(len(before), len(after))):
-            was = before[index] if index < len(before) else old.get("items", {})
-            now = after[index] if index < len(after) else new.get("items", {})
-            found += self.compare(was, now, f"{place.rstrip('/')}/[{index}]")
-        return found + self.compare(old.get("items", {}), new.get("items", {}), f"{place.rstrip('/')}/[]")
+            inside = f"{place.rstrip('/')}/[{index}]"
+            was = before[index] if index < len(before) else rest_before
+            now = after[index] if index < len(after) else rest_after
+            if was is not False:
+                # A row's places are known by their number alone: none may become another, or go.
+                if was.get("title") not in {None, now.get("title")}:
+                    found.append(f"{inside}: was {was['title']!r}, and is not any more")
+                found += self.compare(was, now, inside)
+        if rest_before is False:
+            return found
+        return found + self.compare(rest_before, rest_after, f"{place.rstrip('/')}/[]")
 
 
 def _resolved(node: Node, root: Node) -> Node:

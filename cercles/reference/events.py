@@ -68,7 +68,10 @@ def _structs(record: str, structs: dict[str, Any]) -> Iterator[str]:
         if "properties" in struct:
             yield from table(struct, _link(record))
         else:
-            yield from ("An array, of these in this order:", "")
+            yield from (
+                "An array of these in this order, of which the last may be missing if they are not needed:",
+                "",
+            )
             yield from table(_by_name(struct), _link(record))
         yield ""
 

@@ -80,7 +80,7 @@ def fold_first_captures(  # noqa: C901
             or data.campaign_id != campaign_id
             or (event.source != source and event.source not in sources)
             or made_at.tzinfo is not UTC
-            # That of the pledge is looked at below.
+            # Without one of its own the pledge's moment is this, which is held against its day's ends below.
             or (made_at is not moment and not _FIRST_ANYWHERE <= moment < _END_ANYWHERE)
         ):
             break

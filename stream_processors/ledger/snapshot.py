@@ -17,8 +17,11 @@ from schemas.updates import CampaignStatus, Position, UnattributedReason
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund, Share, Standing
 
-FORM: Final = 2
-"""Names the form of what `save` returns: another number for every change of it, since its parts have no names."""
+FORM: Final = 3
+"""Names the form of what `save` returns: another number for every change of it, since its parts have no names.
+
+An update's row of a pledge is one of the parts.
+"""
 
 
 class _Share(Struct, array_like=True):

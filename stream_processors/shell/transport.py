@@ -31,9 +31,12 @@ in the process. What is new in those comes only after that fetch has been answer
 that alone has events is read in jumps (docs/capacity.md, "One partition, one campaign").
 """
 
-_READ_AHEAD_BYTES: Final = 16 * 1024 * 1024
-"""How much of an answer asyncio may hold that nobody has taken yet. aiokafka takes a whole answer at a time, but stops
-asyncio's reading at every 128 KiB of it and goes on again: a turn of the interpreter's lock for each."""
+_READ_AHEAD_BYTES_MAX: Final = 32 * 1024 * 1024
+"""How much of an answer asyncio may hold, for each connection of the process, that nobody has taken yet.
+
+aiokafka takes a whole answer at a time, but stops asyncio's reading at every 128 KiB of it and goes on again: a turn of
+the interpreter's lock for each.
+"""
 
 
 class UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -58,7 +61,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         fetcher.PartitionRecords = UncopiedRecords
-        conn.READER_LIMIT = _READ_AHEAD_BYTES
+        conn.READER_LIMIT = _READ_AHEAD_BYTES_MAX // 2  # asyncio stops at twice that
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_HELD_MILLISECONDS_MAX  # noqa: SLF001 (Faust has no setting for it)
         return consumer
@@ -107,11 +110,11 @@ class BatchConsumer(driver.Consumer):
         """Return the end of a partition as the last fetch told it, 0 while nothing is known of it.
 
         It is not before the first fetch, nor once the partition is taken away, which aiokafka, in another thread, may
-        have done since the caller looked: it asserts that it has the partition.
+        do at any time: it asserts that it has the partition, and then looks twice more for what it knows of it.
         """
         try:
             return super().highwater(tp) or 0
-        except AssertionError:
+        except (AssertionError, AttributeError):
             return 0
 
     def set_full(self, partition: TP, *, full: bool) -> None:

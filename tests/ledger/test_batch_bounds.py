@@ -1,14 +1,15 @@
 """Where an update is cut: after what took it over the bound, never before, and never beyond what a record holds."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import date, datetime, timedelta, timezone
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from schemas.events import LogEvent, Reward, StretchGoal, type_name
-from schemas.updates import RECORD_BYTES_MAX, Update
+from schemas.events import TYPE_NAMES, LogEvent, Reward, StretchGoal, type_name
+from schemas.updates import RECORD_BYTES_MAX, DayTotals, Entry, Pledge, UnattributedReason, Update
 from stream_processors.ledger import batch
+from stream_processors.ledger import changes as changes_module
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.fold import find_campaign, fold_event
 from stream_processors.ledger.state import PartitionState
@@ -89,6 +90,22 @@ def test_what_is_taken_down_never_takes_more_than_was_reckoned(goals: int, pledg
     assert encoded_bytes(changes) <= changes.size_bytes_max
     # Nor is it reckoned so high that updates are cut into crumbs.
     assert changes.size_bytes_max <= encoded_bytes(changes) * 2 + 2000
+
+
+def test_no_entry_and_no_pledge_takes_more_than_is_reckoned_beside_its_texts() -> None:
+    """With numbers of 20 digits, moments with an offset, and the longest of every fixed word."""
+    number, day = -(2**63), date(2026, 3, 10)
+    moment = datetime(2026, 3, 10, 12, 0, 0, 1, tzinfo=timezone(timedelta(hours=-5)))
+    kind = max(TYPE_NAMES.values(), key=len)
+    entry = Entry(number, number, "", kind, moment, "", "friends_of_friends", day, number, number)
+    totals = DayTotals(day=day, pledged_minor=number, collected_minor=number)
+    assert len(msgspec.json.encode([entry])) + len(msgspec.json.encode([totals])) <= changes_module._ENTRY_BYTES
+    pledge = Pledge(
+        *("", "friends_of_friends", number, number, number, False, day, moment, "", ""),
+        unattributed=max(get_args(UnattributedReason), key=len),
+        reward_id="",
+    )
+    assert len(msgspec.json.encode([pledge])) <= changes_module._PLEDGE_BYTES
 
 
 def bound_of(*events: LogEvent) -> int:

@@ -78,6 +78,10 @@ def begun(*events: LogEvent) -> Changes:
             capture("p1", 1000, at=datetime(9999, 1, 1, tzinfo=UTC), made_at=NOON), False, id="heard of never"
         ),
         pytest.param(capture("p1", 1000, at=datetime(9998, 1, 1, tzinfo=UTC), made_at=NOON), True, id="at its end"),
+        pytest.param(capture("p1", 1000, at=datetime(1970, 12, 31, 23, tzinfo=UTC)), False, id="told before all time"),
+        pytest.param(capture("p1", 1000, at=datetime(1971, 1, 1, tzinfo=UTC)), True, id="told at its beginning"),
+        pytest.param(capture("p1", 1000, at=datetime(9999, 1, 1, tzinfo=UTC)), False, id="told never"),
+        pytest.param(capture("p1", 1000, at=NOON.astimezone(ELSEWHERE)), False, id="told in another zone"),
         pytest.param(capture("p1", 1000, reward_id="r0"), False, id="with a reward"),
         pytest.param(capture("p1", 1000, currency="USD"), False, id="in another currency"),
         pytest.param(capture("p1", 1000, source="sources/other"), False, id="from another source"),
@@ -305,7 +309,10 @@ def test_a_conflict_makes_nothing_whole() -> None:
 
 
 def test_what_a_run_takes_is_never_reckoned_too_low() -> None:
-    """Nor so high that updates are cut into crumbs: texts of one to four bytes a character, short and long."""
+    """Nor so high that updates are cut into crumbs: texts of one to four bytes a character, short and long.
+
+    Of a capture with the shortest texts the record is mostly what no row repeats, hence six times.
+    """
     for character in "aé€𝄞":
         for length in (1, 30, 240):
             texts = [f"{number:03}{character * length}" for number in range(10)]

@@ -9,6 +9,8 @@ import pytest
 from schemas.events import CircleThresholds, LogEvent
 from stream_processors.ledger.snapshot import FORM as FORM_NUMBER
 from stream_processors.ledger.snapshot import restore, save
+from stream_processors.ledger.state import PartitionState
+from tests.ledger.batches import fold
 from tests.ledger.comparison import view
 from tests.ledger.events import (
     CAMPAIGN,
@@ -274,11 +276,17 @@ def test_the_form_of_a_snapshot_has_a_number() -> None:
     """
     saved = msgspec.msgpack.decode(save(campaign_after(FORM_STORY).campaign))
     assert dict(zip(FORM, saved, strict=True)) == FORM
-    assert FORM_NUMBER == 2
+    state = PartitionState()
+    fold(state, launch(), capture("p", 5, backer_id="b"))
+    plain = msgspec.msgpack.decode(save(state.campaigns[CAMPAIGN]))
+    assert dict(zip(FORM, plain, strict=True))["rows"] == [
+        ["p", "unattributed", 5, 5, 0, False, TODAY, NOON, "b", None, "no_token", None]
+    ]
+    assert FORM_NUMBER == 3
 
 
 @pytest.mark.parametrize("snapshot", [b"", b"\x90", b"\xc0", save(Log(launch()).campaign)[:-1]])
 def test_what_save_has_not_written_is_no_campaign(snapshot: bytes) -> None:
-    """It is an error of the bytes, which leaves a checkpoint aside."""
+    """It is an error of the bytes. A checkpoint's checksums and its form's number keep such from coming here."""
     with pytest.raises(msgspec.MsgspecError):
         restore(snapshot)

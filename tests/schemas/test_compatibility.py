@@ -31,12 +31,14 @@ def test_what_was_valid_in_a_release_is_valid_now(path: Path) -> None:
 
 
 def _as_written_by_us_alone(node: Any) -> Any:
-    """Return the schema without properties of others: nobody but the worker ever wrote an update."""
+    """Return the schema without properties and places of others: nobody but the worker ever wrote an update."""
     if isinstance(node, list):
         return [_as_written_by_us_alone(item) for item in node]
     if not isinstance(node, dict):
         return node
     closed = {"additionalProperties": False} if "properties" in node else {}
+    if "prefixItems" in node:
+        closed["items"] = False
     return closed | {key: _as_written_by_us_alone(value) for key, value in node.items()}
 
 
@@ -211,6 +213,23 @@ def test_items_by_place_are_compared() -> None:
         "/before/[0]: is now bound by minimum 0",
         "/before/[2]: any type was allowed, now only ['integer']",
     }
+
+
+def test_a_row_may_get_a_further_place_and_none_may_be_moved_or_taken_out() -> None:
+    """Of those that only we have written; their names are all that tells two amounts apart."""
+    old = _as_written_by_us_alone(export.schema("cercles.update"))
+    new = export.schema("cercles.update")
+    places = new["$defs"]["Entry"]["prefixItems"]
+    places.append({"type": "integer", "default": 0, "title": "fee_minor"})
+    assert incompatibilities(old, new) == []
+    places[8], places[9] = places[9], places[8]
+    assert incompatibilities(old, new) == [
+        "/entries/[]/[8]: was 'pledged_minor', and is not any more",
+        "/entries/[]/[9]: was 'collected_minor', and is not any more",
+    ]
+    new = export.schema("cercles.update")
+    new["$defs"]["Pledge"]["prefixItems"].pop()
+    assert incompatibilities(old, new) == ["/pledges/[]/[11]: was 'reward_id', and is not any more"]
 
 
 def test_values_of_a_map_are_compared() -> None:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas import export
+from schemas import export, updates
 from schemas.events import EVENT_TYPES
 from schemas.payments import PAYMENT_TYPES
 from schemas.updates import MilestoneType
@@ -74,6 +74,16 @@ def test_every_amount_is_a_bound_integer(type_name: str) -> None:
     ]
     bound = {"type": "integer", "exclusiveMinimum": 0, "maximum": 10**12}
     assert all(amount == bound for amount in amounts)
+
+
+def test_every_place_of_a_row_has_its_fields_name() -> None:
+    """Whoever reads an update finds out what stands where; no struct that is an array is forgotten."""
+    parts = export.schema("cercles.update")["$defs"]
+    rows = {name for name, part in parts.items() if "prefixItems" in part}
+    assert rows == {"Position", "Entry", "Pledge"}
+    for name in rows:
+        titles = [place["title"] for place in parts[name]["prefixItems"]]
+        assert titles == list(getattr(updates, name).__struct_fields__)
 
 
 def test_check_is_silent_on_what_was_just_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

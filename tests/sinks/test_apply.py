@@ -174,8 +174,16 @@ def test_progress_of_another_log_ends_the_sink(engine: Engine, *, together: bool
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"\xff", b"[]", b'{"type":"cercles.update"}', encoder.encode(progress(1, partition=3))],
-    ids=["nothing", "empty", "not UTF-8", "not an object", "no fields", "another partition"],
+    [
+        None,
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"type":"cercles.update"}',
+        encoder.encode(progress(1, partition=3)),
+        encoder.encode(msgspec.to_builtins(story().update(2, 4)) | {"entries": [{"offset": 2, "number": 0}]}),
+    ],
+    ids=["nothing", "empty", "not UTF-8", "not an object", "no fields", "another partition", "entries with names"],
 )
 def test_a_record_of_our_own_topic_that_is_no_update_ends_the_sink(engine: Engine, value: bytes | None) -> None:
     """It is never skipped: what stands before and after it in the batch is not applied either."""

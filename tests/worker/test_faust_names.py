@@ -79,11 +79,21 @@ def test_a_broker_holds_no_fetch_back_for_long(monkeypatch: pytest.MonkeyPatch) 
     assert BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None) is made
     assert made._fetch_max_wait_ms == 50
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
-    # And so is how far asyncio reads ahead of aiokafka.
-    assert conn.READER_LIMIT > 1 << 20
-    assert "StreamReader(limit=READER_LIMIT" in inspect.getsource(conn.AIOKafkaConnection.connect)
     assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
     assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
+
+
+def test_an_answer_is_read_on_while_aiokafka_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that aiokafka gives asyncio is replaced before it connects."""
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
+    monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
+    monkeypatch.setattr(
+        driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace(_fetch_max_wait_ms=1500)
+    )
+    BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None)
+    assert conn.READER_LIMIT == 16 * 1024 * 1024
+    assert "StreamReader(limit=READER_LIMIT" in inspect.getsource(conn.AIOKafkaConnection.connect)
+    assert "readexactly" in inspect.getsource(conn.AIOKafkaConnection._read)
 
 
 def test_records_are_handed_over_as_they_were_parsed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,10 +157,10 @@ def test_partitions_that_are_taken_away_while_it_goes_back_to_what_is_committed_
     assert loop.run_until_complete(main()) == []
 
 
-def test_the_end_of_a_partition_that_was_just_taken_away_is_not_known(
+def test_the_end_of_a_partition_is_not_known_before_the_first_fetch_nor_once_it_is_taken_away(
     consumer: BatchConsumer, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Aiokafka, in its own thread, may lose a partition after the worker has looked whether it has it."""
+    """Aiokafka, in its own thread, may lose a partition after it has looked whether it has it."""
 
     async def main() -> None:
         delegate: Any = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:9092")
@@ -170,6 +170,11 @@ def test_the_end_of_a_partition_that_was_just_taken_away_is_not_known(
         assert consumer.highwater(PARTITION) == 0
         delegate._subscription.subscription.assignment.state_value(PARTITION).highwater = 7
         assert consumer.highwater(PARTITION) == 7
+        monkeypatch.setattr(delegate._subscription, "is_assigned", lambda _: True)
+        delegate.assign([TopicPartition(PARTITION.topic, 1)])
+        assert consumer.highwater(PARTITION) == 0
+        delegate.unsubscribe()
+        assert consumer.highwater(PARTITION) == 0
         await delegate.stop()
 
     loop.run_until_complete(main())
