@@ -19,7 +19,9 @@ from benchmarks.processes import cpu_seconds
 from cercles.ports import LOOPBACK, free_ports
 
 _ASK_SECONDS_MAX: Final = 5.0
-_LOOK_SECONDS: Final = 0.05
+_LOOK_SECONDS_MIN: Final = 0.05
+_LOOK_SECONDS_MAX: Final = 0.5
+"""Each look makes a worker write down its metrics, which takes it some milliseconds."""
 _STOP_SECONDS_MAX: Final = 30.0
 _STALL_SECONDS_MAX: Final = 120.0
 WARM_SHARE: Final = 0.2
@@ -120,14 +122,14 @@ def aligned(samples: Mapping[str, float]) -> int:
 def watch(
     workers: Sequence[Worker], total: int, done: Callable[[Mapping[str, float]], int] = acknowledged
 ) -> list[Look]:
-    """Look again and again how far the workers are, until they have done `total` events.
+    """Look again and again how far the workers are, until they have done `total` events; seldom until near the end.
 
     Raises TimeoutError when they stall, and what `Worker.samples` raises.
     """
     looks = [Look(time.perf_counter(), 0, 0.0)]
     moved = time.perf_counter()
     while looks[-1].done < total:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_pause_seconds(looks, total))
         so_far = sum(done(worker.samples()) for worker in workers)
         now = time.perf_counter()
         if so_far > looks[-1].done:
@@ -136,6 +138,15 @@ def watch(
         elif now - moved > _STALL_SECONDS_MAX:
             raise TimeoutError(f"the workers are at {so_far} of {total} events since {_STALL_SECONDS_MAX} s")
     return looks
+
+
+def _pause_seconds(looks: Sequence[Look], total: int) -> float:
+    """Return half of the time that is left at the pace since the first progress, within bounds."""
+    first, last = looks[:2][-1], looks[-1]
+    if last.done == first.done:
+        return _LOOK_SECONDS_MIN
+    left_seconds = (total - last.done) * (last.seconds - first.seconds) / (last.done - first.done)
+    return min(max(left_seconds / 2, _LOOK_SECONDS_MIN), _LOOK_SECONDS_MAX)
 
 
 def steady(looks: Sequence[Look], **also: float) -> Measurement:
