@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.zones import zone
 from stream_processors.ledger import batch, fold
+from stream_processors.ledger.days import local_days
 from stream_processors.ledger.snapshot import restore, save
 from stream_processors.ledger.state import Campaign, PartitionState
 from tests.ledger import batches
@@ -81,8 +81,8 @@ def test_a_prefix_and_then_the_rest_is_the_whole(data: st.DataObject, story: Sto
     cut = data.draw(st.integers(0, len(events)))
     whole = Log(story.launch, *events)
     first = Log(story.launch, *events[:cut])
-    days = zone(story.launch.data.timezone)
-    second = copy.deepcopy(first, {id(days): days})  # a zone read from a file can be shared, not copied
+    days = local_days(story.launch.data.timezone)
+    second = copy.deepcopy(first, {id(days): days})  # their zone, read from a file, can be shared, not copied
     for event in events[cut:]:
         second.append(event)
     assert second.outcomes == whole.outcomes
