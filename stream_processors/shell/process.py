@@ -39,8 +39,10 @@ _BROKER_WAIT_SECONDS: Final = 2.0
 """How long to wait before a broker that was away is asked again."""
 
 _SWITCH_SECONDS: Final = 0.001
-"""How long the thread that folds may keep the interpreter's lock from the one that fetches, which needs it again for every
-piece that it receives, instead of Python's 5 ms (figures: benchmarks/README.md)."""
+"""How long the thread that folds may keep the interpreter's lock from the one that fetches, instead of Python's 5 ms.
+
+That one needs it again for every piece that it receives (figures: benchmarks/README.md).
+"""
 
 _log = structlog.get_logger()
 
