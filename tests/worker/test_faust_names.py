@@ -70,41 +70,38 @@ def test_every_private_attribute_in_use_exists() -> None:
         assert f"self.{attribute} = " in initial or f"self.{attribute}." in initial, attribute
 
 
-def test_a_broker_holds_no_fetch_back_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number that Faust gives aiokafka is replaced before anything is made of it."""
+@pytest.fixture
+def adjusted(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What stands for aiokafka's consumer, once Faust's thread has adjusted it and aiokafka; undone afterwards."""
     made = SimpleNamespace(_fetch_max_wait_ms=1500)
     monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
     monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: made)
-    assert BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None) is made
-    assert made._fetch_max_wait_ms == 50
+    consumer: object = BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None)
+    assert consumer is made
+    return made
+
+
+def test_a_broker_holds_no_fetch_back_for_long(adjusted: SimpleNamespace) -> None:
+    """The number that Faust gives aiokafka is replaced before anything is made of it."""
+    assert adjusted._fetch_max_wait_ms == 50
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
     assert "self._create_worker_consumer(" in inspect.getsource(driver.AIOKafkaConsumerThread._create_consumer)
     assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
 
 
-def test_an_answer_is_read_on_while_aiokafka_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("adjusted")
+def test_an_answer_is_read_on_while_aiokafka_waits_for_its_end() -> None:
     """The number that aiokafka gives asyncio is replaced before it connects."""
-    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
-    monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
-    monkeypatch.setattr(
-        driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace(_fetch_max_wait_ms=1500)
-    )
-    BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None)
     assert conn.READER_LIMIT == 16 * 1024 * 1024
     assert "StreamReader(limit=READER_LIMIT" in inspect.getsource(conn.AIOKafkaConnection.connect)
     assert "readexactly" in inspect.getsource(conn.AIOKafkaConnection._read)
 
 
-def test_records_are_handed_over_as_they_were_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("adjusted")
+def test_records_are_handed_over_as_they_were_parsed() -> None:
     """By an override that what aiokafka makes of an answer still calls; they have all that is read of a record."""
-    parsing = fetcher.PartitionRecords
-    monkeypatch.setattr(fetcher, "PartitionRecords", parsing)
-    monkeypatch.setattr(conn, "READER_LIMIT", conn.READER_LIMIT)
-    monkeypatch.setattr(
-        driver.AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: SimpleNamespace(_fetch_max_wait_ms=1500)
-    )
-    BatchConsumerThread.__new__(BatchConsumerThread)._create_worker_consumer(None)
+    parsing = UncopiedRecords.__base__
     assert fetcher.PartitionRecords is UncopiedRecords
     assert list(inspect.signature(parsing._consumer_record).parameters) == ["self", "tp", "record"]
     assert "self._consumer_record(tp, record)" in inspect.getsource(parsing._unpack_records)
