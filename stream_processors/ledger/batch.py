@@ -5,11 +5,10 @@ update, with a thousand entries and the totals after the last.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import starmap
-from operator import attrgetter
-from typing import Any, Final, NoReturn, Protocol
+from itertools import accumulate, chain, starmap
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -17,13 +16,13 @@ from schemas.dead_letters import DeadLetter, Origin
 from schemas.events import Decoding, LogEvent
 from schemas.updates import RECORD_BYTES_MAX, Update, encoder
 from schemas.zones import TZDATA_VERSION
-from stream_processors.decoding import FAULTS, NotAnEventError, decode_event
-from stream_processors.ledger.changes import Changes, Unsaid, run_bytes_max
-from stream_processors.ledger.first_captures import Told
+from stream_processors.decoding import NotAnEventError, decode_event
+from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.state import Campaign, PartitionState
+from stream_processors.ledger.told import LogRecord, Told
 
 FOLD_VERSION: Final = f"2+tzdata.{TZDATA_VERSION}"
 """Names the rules: two folds of one log agree when their versions do."""
@@ -36,31 +35,7 @@ than the other half. A run of first captures is begun only where it fits into th
 """
 
 _DECODED_MAX: Final = 64
-"""Events that are decoded at a time: few enough to be in the processor's cache when they are folded."""
-
-_DECODED_BYTES_MAX: Final = 64 * 1024
-"""Most bytes of their records: twice that, and what comes on top for each, is less than `PART_BYTES`."""
-
-_BACKSLASH: Final = ord("\\")
-
-_decode_event: Final[Callable[[bytes], LogEvent | None]] = Decoding.log.decode
-
-
-class LogRecord(Protocol):
-    """A record of the log, as the Kafka clients give it."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Iterable[tuple[str, bytes]]: ...
-
-
-_value_of: Final[Callable[[LogRecord], Any]] = attrgetter("value")
-_offset_of: Final[Callable[[LogRecord], int]] = attrgetter("offset")
+"""Records that are decoded at a time: few enough for their events to be in the processor's cache when folded."""
 
 
 @dataclass(slots=True)
@@ -147,6 +122,9 @@ class Batch:
     outputs: Outputs = field(default_factory=Outputs, init=False)
     """What the last fold has to say, whole once it has come to its end."""
 
+    _refused: dict[int, DeadLetter] = field(default_factory=dict, init=False)
+    """What it refuses, by its offsets."""
+
     def fold(self, records: Sequence[LogRecord]) -> Outputs:
         """Fold every record that the state has not seen, and return what there is to say; the others are known.
 
@@ -161,51 +139,66 @@ class Batch:
 
         What there is to say is in `outputs` afterwards.
         """
-        self.outputs = Outputs()
         end = self.state.next_offset
         if records and records[0].offset < end:
             records = [record for record in records if record.offset >= end]
+        self.outputs = Outputs(events=len(records))
         records_of: defaultdict[bytes | None, list[LogRecord]] = defaultdict(list)
         for record in records:
             records_of[record.key].append(record)
-        refused: dict[int, DeadLetter] = {}
-        for key, told in records_of.items():
-            yield from self._fold_key(key, told, refused)
+        self._refused = {}
+        yield from self._fold_keys(records_of)
         if records:
             self.state.next_offset = max(end, records[-1].offset + 1)
-        self.outputs.dead_letters.extend(refused[offset] for offset in sorted(refused))
+        self.outputs.dead_letters.extend(self._refused[offset] for offset in sorted(self._refused))
 
-    def _fold_key(self, key: bytes | None, records: list[LogRecord], refused: dict[int, DeadLetter]) -> Iterator[None]:
-        """Fold the records of one key, which is the id of their campaign. Refusals go by their offsets."""
-        outputs = self.outputs
-        outputs.events += len(records)
-        story: Changes | None = None
+    def _fold_keys(self, records_of: dict[bytes | None, list[LogRecord]]) -> Iterator[None]:
+        """Fold the records of one key after the other's, in steps of as many as are decoded at a time."""
+        records = list(chain.from_iterable(records_of.values()))
+        keys_and_ends = zip(records_of, accumulate(map(len, records_of.values())), strict=True)
+        key, end, story = None, 0, None
         for first in range(0, len(records), _DECODED_MAX):
-            some = records[first : first + _DECODED_MAX]
-            told = _decode_some(some)
-            number = 0
-            while number < len(some):
-                if story is not None and (end := fold_run(story.campaign, told, number, story)) > number:
-                    number = end
-                    continue
-                event = told.events[number]
-                try:
-                    if event is None:
-                        event = _decode(some[number].value)
-                    if story is None:
-                        story = self._begin_story(key, event)
-                        continue
-                    _fold_one(event, some[number].offset, story)
-                    if not story.number:
-                        outputs.unchanged += 1
-                except Refusal as refusal:
-                    refused[some[number].offset] = self._dead_letter(some[number], event, refusal)
-                number += 1
+            told, number = Told.of(records[first : first + _DECODED_MAX]), 0
+            while number < len(told.records):
+                if first + number == end:
+                    self._finish(story)
+                    (key, end), story = next(keys_and_ends), None
+                upto = min(end - first, len(told.records))
+                story = self._fold_key(key, story, told, number, upto)
+                number = upto
             yield
+        self._finish(story)
+
+    def _fold_key(self, key: bytes | None, story: Changes | None, told: Told, number: int, end: int) -> Changes | None:
+        """Fold the records from `number` to `end`, all of one key, which is the id of their campaign.
+
+        Returns the campaign's story, which the first of them that is not refused begins.
+        """
+        while number < end:
+            if story is not None and (reached := fold_run(story.campaign, told, number, end, story)) > number:
+                number = reached
+                continue
+            record, event = told.records[number], told.events[number]
+            try:
+                if event is None:
+                    event = _decode(record.value)
+                if story is None:
+                    story = self._begin_story(key, event)
+                    continue
+                _fold_one(event, record.offset, story)
+                if not story.number:
+                    self.outputs.unchanged += 1
+            except Refusal as refusal:
+                self._refused[record.offset] = self._dead_letter(record, event, refusal)
+            number += 1
+        return story
+
+    def _finish(self, story: Changes | None) -> None:
+        """Take over what there is to say of a campaign."""
         if isinstance(story, _Story):
             for update in story.finish():
-                outputs.updates.append((story.key, _encode(update)))
-                outputs.entries += len(update.entries)
+                self.outputs.updates.append((story.key, _encode(update)))
+                self.outputs.entries += len(update.entries)
 
     def _begin_story(self, key: bytes | None, event: LogEvent) -> Changes:
         """Return the story of a campaign that this batch has not named before.
@@ -216,10 +209,12 @@ class Batch:
         campaign_id = event.data.campaign_id
         if key is None or key != campaign_id.encode():
             _refuse_key()
-        # A campaign that is known here was launched here, so its partition was right.
-        elif campaign_id not in self.state.campaigns and self.partition_of(key) != self.partition:
-            raise Refusal("misrouted", f"partition {self.partition} is not the one that the key belongs to")
-        campaign = find_campaign(self.state, event)
+        campaign = self.state.campaigns.get(campaign_id)
+        # One that is known here was launched here, so its partition was right.
+        if campaign is None:
+            if self.partition_of(key) != self.partition:
+                raise Refusal("misrouted", f"partition {self.partition} is not the one that the key belongs to")
+            campaign = find_campaign(self.state, event)
         if self.before_change is not None:
             self.before_change(campaign_id)
         return Unsaid(campaign) if self.silent else _Story(campaign, self.partition, key)
@@ -247,28 +242,6 @@ def _fold_one(event: LogEvent, offset: int, story: Changes) -> None:
 
 def _refuse_key() -> NoReturn:
     raise Refusal("misrouted", "the record's key is not the id of the event's campaign")
-
-
-def _decode_some(records: list[LogRecord]) -> Told:
-    """Return what the records tell, without the events where `_decode` has to look at each by itself.
-
-    It has to unless all of them are events, without an escape in their texts, and of a size that leaves room for all
-    that they come to in one part of an update.
-    """
-    values = list(map(_value_of, records))
-    try:
-        joined = b"".join(values)
-    except TypeError:
-        # One of them has no value.
-        values = [value or b"" for value in values]
-        joined = b"".join(values)
-    plain = _BACKSLASH not in joined and len(joined) <= _DECODED_BYTES_MAX
-    try:
-        events = list(map(_decode_event, values)) if plain else [None] * len(records)
-    except FAULTS:
-        events = [None] * len(records)
-    offsets, sizes_bytes = list(map(_offset_of, records)), list(map(len, values))
-    return Told(offsets, sizes_bytes, events, run_bytes_max(len(records), len(joined)))
 
 
 def _decode(value: bytes | None) -> LogEvent:

@@ -21,15 +21,18 @@ _SHARE_BYTES: Final = 240
 _VISITS_BYTES: Final = 160
 _REWARD_BYTES: Final = 160
 _CHARACTER_BYTES: Final = 6
+_CAPTURE_BYTES_MIN: Final = 198
+"""The least that a capture's record spends on all that is no text of its entry or its pledge: field names above all."""
 _NEVER: Final = 1 << 62
 
 
 def run_bytes_max(count: int, record_bytes: int) -> int:
     """Return what the entries and pledges of so many first captures encode to at most, by the bytes of their records.
 
-    Without an escape a text takes as many bytes as it did there, and only the pledge's id stands twice.
+    Without an escape a text takes as many bytes as it did there, and only the pledge's id stands twice. The field names
+    of the records stand nowhere again.
     """
-    return count * (_ENTRY_BYTES + _PLEDGE_BYTES) + 2 * record_bytes
+    return count * (_ENTRY_BYTES + _PLEDGE_BYTES - 2 * _CAPTURE_BYTES_MIN) + 2 * record_bytes
 
 
 class Changes:
@@ -119,8 +122,8 @@ class Changes:
             self.days[day] = None
 
     def make_room(self, taken_bytes_max: int) -> None:
-        """Cut before a run that takes so much, unless it fits; the campaign is consistent."""
-        if self.size_bytes_max and self.size_bytes_max + taken_bytes_max > self._cut_bytes:
+        """Cut before a run that takes so much, unless it fits; something is taken down, the campaign is consistent."""
+        if self.size_bytes_max + taken_bytes_max > self._cut_bytes:
             self.cut()
 
     def end_run(self, event: Event, offset: int, days: Iterable[date], taken_bytes_max: int) -> None:

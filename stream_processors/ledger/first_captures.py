@@ -6,18 +6,16 @@ written down at its end; whatever is not plain goes the long way. That both lead
 (tests/ledger/test_properties.py), what it is worth is measured (benchmarks/README.md).
 """
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
-
-from schemas.events import TYPE_NAMES, LogEvent, PledgeCaptured
+from schemas.events import TYPE_NAMES, PledgeCaptured
 from schemas.fields import CIRCLES
 from schemas.updates import Entry, Pledge, UnattributedReason
-from stream_processors.ledger.changes import Changes, run_bytes_max
+from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.moments import YEAR_MAX, YEAR_MIN
 from stream_processors.ledger.state import UNATTRIBUTED, Campaign
+from stream_processors.ledger.told import Told
 
 _CAPTURED: Final = TYPE_NAMES[PledgeCaptured]
 
@@ -30,26 +28,12 @@ _END_ANYWHERE: Final = _END - timedelta(days=1)
 """From when to when it is one in whatever zone it is told."""
 
 
-class Told(Struct, frozen=True):
-    """Records that follow each other in one campaign's story, and the event of each, or None if it is not decoded yet.
-
-    Where there is an event, its record holds no escape: no text takes more bytes in an update than in the record.
-    """
-
-    offsets: Sequence[int]
-    sizes_bytes: Sequence[int]
-    """Of the records."""
-    events: Sequence[LogEvent | None]
-    taken_bytes_max: int
-    """What the entries and pledges of them all may encode to, should each be a plain first capture."""
-
-
 # The loop is one function, and long: a call for a part of it would take as long as the part. What breaks it stands
 # before anything of its event is written down.
 def fold_first_captures(  # noqa: C901
-    campaign: Campaign, told: Told, first: int, changes: Changes
+    campaign: Campaign, told: Told, first: int, end: int, changes: Changes
 ) -> int:
-    """Fold the plain first captures from number `first` on, until something has to be said or is not plain.
+    """Fold the plain first captures from number `first` to `end`, until something has to be said or is not plain.
 
     Plain: a capture of this campaign, final, in its currency, in time, from one of its sources; of a pledge and a
     capture that are new; without a reward, and without a link or by another's link whose circle is known.
@@ -66,7 +50,7 @@ def fold_first_captures(  # noqa: C901
     begins, ends, day, day_minor, source = _END, _END, date.max, 0, ""
     last: PledgeCaptured | None = None
     reason: UnattributedReason | None
-    for offset, event in zip(told.offsets[first:], told.events[first:], strict=True):
+    for offset, event in zip(told.offsets[first:end], told.events[first:end], strict=True):
         if not isinstance(event, PledgeCaptured):
             break
         data, moment = event.data, event.time
@@ -143,7 +127,7 @@ def fold_first_captures(  # noqa: C901
     # The first of them was told before there was a day.
     days_minor = [*days_minor[1:], (day, day_minor)]
     campaign.count_captures(backers, without_token, circles_minor, days_minor)
-    end = first + len(backers)
-    taken = run_bytes_max(len(backers), sum(told.sizes_bytes[first:end]))
-    changes.end_run(last, told.offsets[end - 1], [day for day, _ in days_minor], taken)
-    return end
+    reached = first + len(backers)
+    days = [day for day, _ in days_minor]
+    changes.end_run(last, told.offsets[reached - 1], days, told.taken_bytes_max(first, reached))
+    return reached

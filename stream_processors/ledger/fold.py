@@ -22,13 +22,14 @@ from schemas.events import (
 )
 from stream_processors.ledger import facts, life
 from stream_processors.ledger.changes import Changes
-from stream_processors.ledger.first_captures import Told, fold_first_captures
+from stream_processors.ledger.first_captures import fold_first_captures
 from stream_processors.ledger.milestones import say_milestones
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.order import say_order_signals
 from stream_processors.ledger.outcome import Outcome, Refusal
 from stream_processors.ledger.placement import place
 from stream_processors.ledger.state import Campaign, PartitionState, Pledge
+from stream_processors.ledger.told import Told
 
 _FACTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime], Pledge | None]]] = {
     PledgeAuthorized: facts.authorize,
@@ -106,19 +107,20 @@ def fold_event(campaign: Campaign, event: LogEvent, offset: int, changes: Change
     _say_what_follows(campaign, changes)
 
 
-def fold_run(campaign: Campaign, told: Told, first: int, changes: Changes) -> int:
-    """Apply those of the events from number `first` on that can be applied together, as `fold_event` would each.
+def fold_run(campaign: Campaign, told: Told, first: int, end: int, changes: Changes) -> int:
+    """Apply those of the events from number `first` to `end` that can be applied together, as `fold_event` would each.
 
     Returns the number of the first event that was not applied: `first`, if it has to be looked at by itself.
     """
     if not isinstance(told.events[first], PledgeCaptured):
         return first
-    changes.make_room(told.taken_bytes_max)
-    end = fold_first_captures(campaign, told, first, changes)
-    if end > first:
+    if changes.size_bytes_max:
+        changes.make_room(told.taken_bytes_max(first, end))
+    reached = fold_first_captures(campaign, told, first, end, changes)
+    if reached > first:
         changes.cut_if_full()
         _say_what_follows(campaign, changes)
-    return end
+    return reached
 
 
 def _say_what_follows(campaign: Campaign, changes: Changes) -> None:

@@ -9,17 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.events import CircleThresholds, LogEvent, encode
+from schemas.events import CircleThresholds, Decoding, LogEvent, PledgeCaptured, encode
 from schemas.updates import RECORD_BYTES_MAX, CircleTotals, Entry, Position
 from schemas.updates import Pledge as PledgeRow
+from stream_processors.decoding import NotAnEventError, decode_event
+from stream_processors.ledger import changes as changes_module
 from stream_processors.ledger.batch import PART_BYTES
-from stream_processors.ledger.changes import Changes, Unsaid, run_bytes_max
-from stream_processors.ledger.first_captures import Told
+from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.snapshot import restore, save
 from stream_processors.ledger.state import PartitionState
-from tests.ledger.batches import fold, updates_of
+from stream_processors.ledger.told import Told
+from tests.ledger.batches import Record, fold, updates_of
 from tests.ledger.events import (
     CLOSES,
     DAY,
@@ -45,9 +47,14 @@ ELSEWHERE = timezone(timedelta(hours=1))
 
 def told(*events: LogEvent | None, first_offset: int = 0) -> Told:
     """Return these events as records that follow each other."""
-    offsets = range(first_offset, first_offset + len(events))
-    sizes_bytes = [0 if event is None else len(encode(event)) for event in events]
-    return Told(offsets, sizes_bytes, events, run_bytes_max(len(events), sum(sizes_bytes)))
+    values = [None if event is None else encode(event) for event in events]
+    records = [Record(offset, value) for offset, value in enumerate(values, first_offset)]
+    return msgspec.structs.replace(Told.of(records), events=events)
+
+
+def run(changes: Changes, story: Told, first: int = 0) -> int:
+    """Return what `fold_run` returns of the story from that number on."""
+    return fold_run(changes.campaign, story, first, len(story.events), changes)
 
 
 def begun(*events: LogEvent) -> Changes:
@@ -95,7 +102,7 @@ def test_only_plain_first_captures_go_the_short_way(event: LogEvent | None, *, s
     """Own links, links without a circle, lateness, rewards and known pledges need all of the rules."""
     changes = begun(*BEGUN)
     before = save(changes.campaign)
-    assert fold_run(changes.campaign, told(event), 0, changes) == int(short)
+    assert run(changes, told(event)) == int(short)
     assert len(changes.entries) == len(changes.pledges) == int(short)
     assert (save(changes.campaign) == before) is not short
 
@@ -103,14 +110,14 @@ def test_only_plain_first_captures_go_the_short_way(event: LogEvent | None, *, s
 def test_a_capture_known_of_another_pledge_is_not_plain() -> None:
     """It is in conflict, and all of the rules say so."""
     changes = begun(launch(), capture("p1", 1000, capture_id="c"))
-    assert fold_run(changes.campaign, told(capture("p2", 1000, capture_id="c")), 0, changes) == 0
+    assert run(changes, told(capture("p2", 1000, capture_id="c"))) == 0
 
 
 def test_a_run_begins_where_it_is_told_and_ends_before_what_is_not_plain() -> None:
     """What comes before and after it is left alone; the campaign and its changes stand at its last event."""
     changes = begun(launch())
     story = told(capture("a", 1), capture("b", 2), capture("c", 4), refund("b", 1), capture("d", 8), first_offset=7)
-    assert fold_run(changes.campaign, story, 1, changes) == 3
+    assert run(changes, story, 1) == 3
     assert [(entry.offset, entry.number, entry.pledge_id) for entry in changes.entries] == [(8, 0, "b"), (9, 0, "c")]
     assert (changes.event, changes.offset, changes.number) == (capture("c", 4), 9, 1)
     assert changes.campaign.position == Position(9, 0)
@@ -123,7 +130,7 @@ def test_a_capture_made_after_all_time_is_not_plain() -> None:
     changes = begun(launch(closes_at=west))
     last, next_one = datetime(9998, 12, 31, 23, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
     story = told(capture("p", 1, made_at=last), capture("q", 1, made_at=next_one))
-    assert fold_run(changes.campaign, story, 0, changes) == 1
+    assert run(changes, story) == 1
 
 
 def test_a_capture_made_before_all_time_is_not_plain_after_another_of_its_day() -> None:
@@ -131,14 +138,14 @@ def test_a_capture_made_before_all_time_is_not_plain_after_another_of_its_day() 
     changes = begun(launch())
     first, before = datetime(1971, 1, 1, 5, tzinfo=UTC), datetime(1970, 12, 31, 23, 30, tzinfo=UTC)
     story = told(capture("p", 1, made_at=first), capture("q", 1, made_at=before))
-    assert fold_run(changes.campaign, story, 0, changes) == 1
+    assert run(changes, story) == 1
 
 
 def test_what_ends_a_run_leaves_no_day_behind() -> None:
     """A capture of the next day by an unknown link is not folded, so that day has no totals yet."""
     changes = begun(launch())
     story = told(capture("p", 5), capture("q", 5, at=NOON + DAY, share_token="t9"))
-    assert fold_run(changes.campaign, story, 0, changes) == 1
+    assert run(changes, story) == 1
     assert list(changes.days) == [day.day for day in changes.campaign.days()] == [date(2026, 3, 10)]
 
 
@@ -146,7 +153,7 @@ def test_a_run_tells_the_days_that_it_goes_through() -> None:
     """There and back: each day once, with the sum of its captures."""
     changes = begun(launch())
     story = told(capture("a", 1), capture("b", 2, at=NOON + DAY), capture("c", 4), capture("d", 8, at=NOON + DAY))
-    assert fold_run(changes.campaign, story, 0, changes) == 4
+    assert run(changes, story) == 4
     assert [(day.day.day, day.pledged_minor, day.collected_minor) for day in changes.campaign.days()] == [
         (10, 5, 5),
         (11, 10, 10),
@@ -159,11 +166,11 @@ def test_a_run_ends_with_the_event_that_there_is_something_to_say_of() -> None:
     changes = begun(launch())
     quarter = GOAL // 4
     story = told(capture("a", quarter - 1), capture("b", 1), capture("c", 1))
-    assert fold_run(changes.campaign, story, 0, changes) == 2
+    assert run(changes, story) == 2
     assert [(one.type, one.offset, one.number, one.event_id, one.total_minor) for one in changes.milestones] == [
         ("cercles.milestone.passed", 1, 1, "captured-b-capture", quarter)
     ]
-    assert fold_run(changes.campaign, story, 2, changes) == 3
+    assert run(changes, story, 2) == 3
     assert len(changes.milestones) == 1
 
 
@@ -182,7 +189,7 @@ def test_while_a_circle_is_yet_to_open_every_event_is_a_run_of_its_own() -> None
     wide = share("t0", circle="friends_of_friends")
     changes = begun(launch(circle_thresholds=thresholds), wide)
     story = told(capture("a", 1), capture("b", 1, share_token="t0"), capture("c", 1), capture("d", 1))
-    assert [fold_run(changes.campaign, story, first, changes) for first in (0, 1, 2)] == [1, 2, 4]
+    assert [run(changes, story, first) for first in (0, 1, 2)] == [1, 2, 4]
     assert [(one.type, one.offset) for one in changes.milestones] == [("cercles.circle.opened_early", 1)]
 
 
@@ -194,7 +201,7 @@ def test_what_was_said_before_is_only_counted() -> None:
     for changes in (loud, quiet):
         first = 0
         while first < 8:
-            first = fold_run(changes.campaign, story, first, changes)
+            first = run(changes, story, first)
     assert save(quiet.campaign) == save(loud.campaign)
     assert (quiet.entries, quiet.pledges, quiet.milestones) == ([], {}, [])
 
@@ -236,7 +243,7 @@ def test_what_is_told_of_it_later_finds_a_whole_pledge(then: LogEvent) -> None:
     """Kept as a row, the pledge has all the facts that it would have had by the long way."""
     first = capture("p", 1000, share_token="t0", backer_id="backer-02")
     short, long = begun(*BEGUN), begun(*BEGUN)
-    assert fold_run(short.campaign, told(first, first_offset=4), 0, short) == 1
+    assert run(short, told(first, first_offset=4)) == 1
     fold_event(long.campaign, first, 4, long)
     assert isinstance(short.campaign.pledges["p"], PledgeRow)
     assert isinstance(short.campaign.captures["p-capture"], PledgeRow)
@@ -253,7 +260,7 @@ def test_a_repetition_leaves_it_a_row() -> None:
     """Gateways repeat themselves: what is told again is known, and makes nothing whole."""
     event = capture("p", 1000, share_token="t0", backer_id="backer-02")
     changes = begun(*BEGUN)
-    assert fold_run(changes.campaign, told(event, event), 0, changes) == 1
+    assert run(changes, told(event, event)) == 1
     fold_event(changes.campaign, event, 5, changes)
     assert (changes.number, len(changes.entries)) == (0, 1)
     assert isinstance(changes.campaign.pledges["p"], PledgeRow)
@@ -280,7 +287,7 @@ def test_what_differs_from_it_is_no_repetition(other: dict[str, Any]) -> None:
     short, long = begun(*BEGUN), begun(*BEGUN)
     for changes in (short, long):
         fold_event(changes.campaign, capture("p", **given), 4, changes)
-    fold_run(short.campaign, told(capture("q", **given)), 0, short)
+    run(short, told(capture("q", **given)))
     fold_event(long.campaign, capture("q", **given), 0, long)
     assert _refusal(short, capture("q", **given | other)) == _refusal(long, capture("q", **given | other))
     assert short.entries == long.entries
@@ -292,7 +299,7 @@ def test_a_repetition_told_in_a_zone_of_before_all_time_is_refused_all_the_same(
     """It is the same moment, but no time that an event may tell."""
     first = datetime(1971, 1, 1, 0, 30, tzinfo=UTC)
     changes = begun(launch())
-    assert fold_run(changes.campaign, told(capture("p", 1, made_at=first)), 0, changes) == 1
+    assert run(changes, told(capture("p", 1, made_at=first))) == 1
     refusal = _refusal(changes, capture("p", 1, made_at=first.astimezone(timezone(timedelta(hours=-1)))))
     assert refusal is not None
     assert refusal.startswith("invalid_event")
@@ -301,7 +308,7 @@ def test_a_repetition_told_in_a_zone_of_before_all_time_is_refused_all_the_same(
 def test_a_conflict_makes_nothing_whole() -> None:
     """What is refused has changed nothing, not even how a pledge is kept."""
     changes = begun(launch())
-    fold_run(changes.campaign, told(capture("p", 1)), 0, changes)
+    run(changes, told(capture("p", 1)))
     refusal = _refusal(changes, capture("q", 1, capture_id="p-capture"))
     assert refusal == "conflicting_duplicate: capture p-capture is known with another pledge"
     assert isinstance(changes.campaign.pledges["p"], PledgeRow)
@@ -309,19 +316,34 @@ def test_a_conflict_makes_nothing_whole() -> None:
 
 
 def test_what_a_run_takes_is_never_reckoned_too_low() -> None:
-    """Nor so high that updates are cut into crumbs: texts of one to four bytes a character, short and long.
-
-    Of a capture with the shortest texts the record is mostly what no row repeats, hence six times.
-    """
+    """Nor so high that updates are cut into crumbs: texts of one to four bytes a character, short and long."""
     for character in "aé€𝄞":
         for length in (1, 30, 240):
             texts = [f"{number:03}{character * length}" for number in range(10)]
             changes = begun(launch(), *(share(f"t{text}") for text in texts))
             story = told(*(capture(text, 1, backer_id=f"b{text}", share_token=f"t{text}") for text in texts))
-            assert fold_run(changes.campaign, story, 0, changes) == 10
+            assert run(changes, story) == 10
             rows = [changes.campaign.pledge(pledge_id) for pledge_id in changes.pledges]
             taken = sum(len(msgspec.json.encode(part)) for part in (changes.entries, rows))
-            assert taken <= changes.size_bytes_max == story.taken_bytes_max <= 6 * taken
+            assert taken <= changes.size_bytes_max == story.taken_bytes_max(0, 10) <= 4 * taken
+
+
+def test_no_capture_spends_less_on_its_field_names_than_is_reckoned() -> None:
+    """The shortest record of one: without any of its fields, or with a shorter text, it is none."""
+    data = {"campaign_id": "c", "pledge_id": "p", "capture_id": "c", "amount_minor": 1, "currency": "EUR"}
+    envelope = {"specversion": "1.0", "type": "cercles.pledge.captured", "id": "e", "source": "s"}
+    event = {**envelope, "time": "2026-03-10T12:00:00Z", "data": data}
+    shortest = msgspec.json.encode(event)
+    assert isinstance(decode_event(shortest, Decoding.log), PledgeCaptured)
+    assert len(shortest) - len("e") - len("p") == changes_module._CAPTURE_BYTES_MIN
+    shorter = [{**event, name: ""} for name in ("id", "source")]
+    shorter += [{**event, "data": {**data, name: ""}} for name in ("campaign_id", "pledge_id", "capture_id")]
+    shorter += [{**event, "time": "2026-03-10T12:00Z"}]
+    shorter += [{name: event[name] for name in event if name != missing} for missing in event]
+    shorter += [{**event, "data": {name: data[name] for name in data if name != missing}} for missing in data]
+    for one in shorter:
+        with pytest.raises(NotAnEventError):
+            decode_event(msgspec.json.encode(one), Decoding.log)
 
 
 def test_entries_rows_and_totals_have_the_fields_that_the_ledger_gives_them_by_their_order() -> None:
@@ -369,7 +391,7 @@ def _refusal(changes: Changes, event: LogEvent) -> str | None:
 def test_a_snapshot_keeps_rows_as_rows_and_the_order_in_which_the_log_named_them() -> None:
     """What is restored takes no more memory than what was saved, and goes through its pledges in the same order."""
     changes = begun(launch(), authorize("a", 1))
-    fold_run(changes.campaign, told(capture("b", 1), capture("c", 1), capture("d", 1)), 0, changes)
+    run(changes, told(capture("b", 1), capture("c", 1), capture("d", 1)))
     fold_event(changes.campaign, refund("c", 1), 5, changes)
     again = restore(save(changes.campaign))
     kinds = {pledge_id: type(pledge).__module__ for pledge_id, pledge in changes.campaign.pledges.items()}

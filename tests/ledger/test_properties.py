@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.events import LogEvent
 from stream_processors.ledger import batch, fold
 from stream_processors.ledger.days import local_days
 from stream_processors.ledger.snapshot import restore, save
@@ -96,11 +97,7 @@ def test_campaigns_do_not_touch_each_other(data: st.DataObject, story: Story, ot
     """A fact is known by campaign, kind and id: the same ids in another campaign are other facts."""
     alone = Log(story.launch, *story.events)
     foreign = [launch(campaign="c1"), *(moved(event, "c1") for event in other.events)]
-    mixed = Log(story.launch)
-    first, second = list(story.events), list(foreign)
-    while first or second:
-        source = first if first and (not second or data.draw(st.booleans())) else second
-        mixed.append(source.pop(0))
+    mixed = Log(*_mixed(data, [story.launch, *story.events], foreign))
     assert view(mixed.state.campaigns["c0"]) == view(alone.state.campaigns["c0"])
     assert view(mixed.state.campaigns["c1"]) == view(Log(*foreign).state.campaigns["c1"])
 
@@ -120,14 +117,22 @@ def test_a_snapshot_goes_on_as_the_campaign_would_have(data: st.DataObject, stor
     assert msgspec.json.encode(views(resumed.state)) == msgspec.json.encode(views(whole.state))
 
 
-@given(st.data(), stories())
-def test_first_captures_come_to_the_same_by_their_shorter_way(data: st.DataObject, story: Story) -> None:
+def _mixed(data: st.DataObject, first: list[LogEvent], second: list[LogEvent]) -> list[LogEvent]:
+    """Return both stories, each in its order."""
+    from_first = data.draw(st.permutations([True] * len(first) + [False] * len(second)))
+    firsts, seconds = iter(first), iter(second)
+    return [next(firsts if is_first else seconds) for is_first in from_first]
+
+
+@given(st.data(), stories(), stories())
+def test_first_captures_come_to_the_same_by_their_shorter_way(data: st.DataObject, story: Story, other: Story) -> None:
     """To the byte to the same updates, and to the same state once every pledge is looked for, however it was kept.
 
-    Also when the state went through a checkpoint. Nothing is cut here: what a run takes is reckoned otherwise, and a
-    story may have hundreds of milestones.
+    Also with another campaign's between them, and when the state went through a checkpoint. Nothing is cut here: what
+    a run takes is reckoned otherwise, and a story may have hundreds of milestones.
     """
-    events = [story.launch, *data.draw(retellings(story))]
+    foreign = [launch(campaign="c1"), *(moved(event, "c1") for event in other.events)]
+    events = _mixed(data, [story.launch, *data.draw(retellings(story))], foreign)
     cut = data.draw(st.integers(0, len(events)))
     short, long = PartitionState(), PartitionState()
     decoded_max = data.draw(st.sampled_from([1, 2, 3, 64]))
@@ -135,10 +140,11 @@ def test_first_captures_come_to_the_same_by_their_shorter_way(data: st.DataObjec
         said = [batches.fold(short, *events[:cut])]
         short.campaigns = {campaign_id: restore(save(campaign)) for campaign_id, campaign in short.campaigns.items()}
         said.append(batches.fold(short, *events[cut:]))
-        with mock.patch.object(fold, "fold_first_captures", lambda _campaign, _told, first, _changes: first):
+        with mock.patch.object(fold, "fold_first_captures", lambda _campaign, _told, first, _end, _changes: first):
             wanted = [batches.fold(long, *events[:cut]), batches.fold(long, *events[cut:])]
     assert said == wanted
-    assert _whole(short.campaigns["c0"]) == _whole(long.campaigns["c0"])
+    for campaign_id in ("c0", "c1"):
+        assert _whole(short.campaigns[campaign_id]) == _whole(long.campaigns[campaign_id])
 
 
 def _whole(campaign: Campaign) -> bytes:
