@@ -106,6 +106,9 @@ class Lanes:
 
     def _ended(self, lane: Lane, task: "asyncio.Task[None]") -> None:
         self.tasks.pop(lane, None)
+        if all(lane.partition != kept.partition for kept in self.lanes.values()):
+            # Given away, it has ended what it was doing, and told of it.
+            self.setting.metrics.forget_partition(lane.partition)
         error = None if task.cancelled() else task.exception()
         if error is not None and not self.failed.done():
             self.failed.set_exception(error)

@@ -340,6 +340,33 @@ def test_what_comes_after_lanes_are_closed_is_left_to_others() -> None:
     asyncio.run(main())
 
 
+def test_a_partition_given_away_while_its_outputs_are_sent_leaves_no_series_behind() -> None:
+    """What its lane still ends tells of a position that another worker goes on from."""
+
+    async def main() -> None:
+        bench = Bench()
+        failed = asyncio.get_running_loop().create_future()
+        lanes = Lanes(bench.setting, lambda: SimpleNamespace(set_full=lambda _, full: None), failed)  # noqa: ARG005
+        kept, given_away = (TopicPartition(LOG.name, number) for number in range(2))
+        for partition in (kept, given_away):
+            lanes.lane_of(partition).deliver(Delivery(records(0, 10), is_stale=lambda: False))
+        await soon()
+        lanes.keep_only({kept})
+        bench.sender.gate.set()
+        await soon()
+        assert len(lanes.tasks) == 1
+        for name in ("next_offset", "queued_batches"):
+            told = [
+                bench.registry.get_sample_value(f"cercles_worker_{name}", {"partition": str(number)})
+                for number in range(2)
+            ]
+            assert (told[0] is not None, told[1]) == (True, None)
+        await lanes.close(5)
+        assert bench.registry.get_sample_value("cercles_worker_next_offset", {"partition": "0"}) == 10
+
+    asyncio.run(main())
+
+
 def write_log(bootstrap: str, end: int) -> None:
     """Put the campaign's story up to `end` into partition 0."""
     with closing(KafkaProducer(bootstrap_servers=bootstrap, acks="all")) as producer:
