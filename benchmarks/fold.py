@@ -46,12 +46,12 @@ def chunks(count: int, campaigns: int, size: int, shares: int = SHARES) -> Itera
         offset += len(records)
 
 
-def fold(state: PartitionState, records: Sequence[LogLine]) -> int:
+def fold(state: PartitionState, records: Sequence[LogLine], batch_events: int = BATCH_EVENTS) -> int:
     """Fold records batch by batch; return the bytes of all updates."""
     said_bytes = 0
-    for start in range(0, len(records), BATCH_EVENTS):
+    for start in range(0, len(records), batch_events):
         batch = Batch(state, _PARTITION, LOG.name, lambda _key: _PARTITION)
-        outputs = batch.fold(records[start : start + BATCH_EVENTS])
+        outputs = batch.fold(records[start : start + batch_events])
         if outputs.dead_letters:
             raise RuntimeError(f"the ledger refused an event: {outputs.dead_letters[0].detail}")
         said_bytes += sum(len(value) for _, value in outputs.updates)
