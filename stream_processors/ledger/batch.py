@@ -172,7 +172,7 @@ class Batch:
     def _fold_key(self, key: bytes | None, story: Changes | None, told: Told, number: int, end: int) -> Changes | None:
         """Fold the records from `number` to `end`, all of one key, which is the id of their campaign.
 
-        Returns the campaign's story, which the first of them that is not refused begins.
+        Returns the campaign's story, which the first of them that names a campaign of this partition begins.
         """
         while number < end:
             if story is not None and (reached := fold_run(story.campaign, told, number, end, story)) > number:

@@ -10,7 +10,8 @@ from schemas.events import TYPE_NAMES, Event
 from schemas.fields import CIRCLES, Circle, VisitOrigin
 from schemas.updates import Entry, Milestone, MilestoneType, Position
 from schemas.updates import Pledge as PledgeRow
-from stream_processors.ledger.state import Campaign, Pledge, Share, row_of
+from stream_processors.ledger.pledges import Pledge, Share, row_of
+from stream_processors.ledger.state import Campaign
 
 # The most that each encodes to, in bytes, without its texts: field names where there are any, numbers up to 20 digits,
 # moments, the day's totals that come with an entry. A text's character takes six bytes at most, as an escape of JSON.
@@ -122,7 +123,10 @@ class Changes:
             self.days[day] = None
 
     def make_room(self, taken_bytes_max: int) -> None:
-        """Cut before a run that takes so much, unless it fits; something is taken down, the campaign is consistent."""
+        """Cut before a run that takes so much, unless it fits.
+
+        Only where something is taken down already, and the campaign is consistent.
+        """
         if self.size_bytes_max + taken_bytes_max > self._cut_bytes:
             self.cut()
 

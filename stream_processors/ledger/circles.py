@@ -10,7 +10,8 @@ from datetime import datetime
 from schemas.events import SharePostedData
 from schemas.fields import CIRCLES
 from schemas.updates import UnattributedReason
-from stream_processors.ledger.state import PUBLIC, UNATTRIBUTED, Campaign, Pledge, Share, Standing
+from stream_processors.ledger.pledges import PUBLIC, UNATTRIBUTED, Pledge, Share, Standing
+from stream_processors.ledger.state import Campaign
 
 
 def circle_of(campaign: Campaign, pledge: Pledge) -> tuple[int, UnattributedReason | None]:

@@ -21,8 +21,9 @@ from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger.circles import follow
 from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.outcome import Refusal
+from stream_processors.ledger.pledges import Cumulative, Dispute, Pledge, Refund
 from stream_processors.ledger.rewards import choose
-from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund
+from stream_processors.ledger.state import Campaign
 
 _REFUND_RANK: Final[dict[RefundStatus, int]] = {"pending": 0, "succeeded": 1, "failed": 2, "canceled": 2}
 _DISPUTE_RANK: Final[dict[DisputeStatus, int]] = {"open": 0, "lost": 1, "won": 2}

@@ -14,7 +14,8 @@ from schemas.fields import CIRCLES
 from schemas.updates import Entry, Pledge, UnattributedReason
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.moments import YEAR_MAX, YEAR_MIN
-from stream_processors.ledger.state import UNATTRIBUTED, Campaign
+from stream_processors.ledger.pledges import UNATTRIBUTED
+from stream_processors.ledger.state import Campaign
 from stream_processors.ledger.told import Told
 
 _CAPTURED: Final = TYPE_NAMES[PledgeCaptured]

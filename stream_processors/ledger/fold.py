@@ -28,7 +28,8 @@ from stream_processors.ledger.moments import check_moment
 from stream_processors.ledger.order import say_order_signals
 from stream_processors.ledger.outcome import Outcome, Refusal
 from stream_processors.ledger.placement import place
-from stream_processors.ledger.state import Campaign, PartitionState, Pledge
+from stream_processors.ledger.pledges import Pledge
+from stream_processors.ledger.state import Campaign, PartitionState
 from stream_processors.ledger.told import Told
 
 _FACTS: Final[dict[type[Event], Callable[[Campaign, Any, datetime], Pledge | None]]] = {

@@ -2,7 +2,8 @@
 
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.milestones import at_percent
-from stream_processors.ledger.state import CIRCLE_NAMES, Campaign, circle_thresholds
+from stream_processors.ledger.pledges import CIRCLE_NAMES
+from stream_processors.ledger.state import Campaign, circle_thresholds
 
 
 def say_order_signals(campaign: Campaign, changes: Changes) -> None:

@@ -8,8 +8,9 @@ from datetime import date
 
 from stream_processors.ledger.changes import Changes
 from stream_processors.ledger.circles import circle_of
+from stream_processors.ledger.pledges import Pledge
 from stream_processors.ledger.rewards import claim
-from stream_processors.ledger.state import Campaign, Pledge
+from stream_processors.ledger.state import Campaign
 
 
 def amounts(pledge: Pledge) -> tuple[int, int, int]:

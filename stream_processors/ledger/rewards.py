@@ -4,7 +4,8 @@ A pledge keeps the reward that it claims now, so that a change is found in one l
 """
 
 from stream_processors.ledger.changes import Changes
-from stream_processors.ledger.state import Campaign, Pledge
+from stream_processors.ledger.pledges import Pledge
+from stream_processors.ledger.state import Campaign
 
 
 def choose(campaign: Campaign, pledge: Pledge, reward_id: str | None) -> None:

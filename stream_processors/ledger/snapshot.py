@@ -15,7 +15,8 @@ from schemas.events import CampaignAmendedData, CampaignLaunchedData, StretchGoa
 from schemas.fields import DisputeStatus, RefundStatus, VisitOrigin
 from schemas.updates import CampaignStatus, Position, UnattributedReason
 from schemas.updates import Pledge as PledgeRow
-from stream_processors.ledger.state import Campaign, Cumulative, Dispute, Pledge, Refund, Share, Standing
+from stream_processors.ledger.pledges import Cumulative, Dispute, Pledge, Refund, Share, Standing
+from stream_processors.ledger.state import Campaign
 
 FORM: Final = 3
 """Names the form of what `save` returns: another number for every change of it, since its parts have no names.

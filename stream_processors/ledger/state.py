@@ -6,13 +6,10 @@ the log gives the same state, and the same words, in every process.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Any, Final, TypeVar, get_args
-
-from msgspec import Struct
+from datetime import date
 
 from schemas.events import CampaignAmendedData, CampaignLaunchedData, Reward, StretchGoal
-from schemas.fields import CIRCLES, Circle, DisputeStatus, RefundStatus, VisitOrigin
+from schemas.fields import CIRCLES, VisitOrigin
 from schemas.updates import (
     BEFORE_EVERYTHING,
     CampaignStatus,
@@ -26,248 +23,11 @@ from schemas.updates import (
 )
 from schemas.updates import Pledge as PledgeRow
 from schemas.updates import Share as ShareRow
+from stream_processors.ledger.backers import Backers
+from stream_processors.ledger.by_id import by_id
 from stream_processors.ledger.days import local_days
 from stream_processors.ledger.percent import percent_of_goal
-
-CIRCLE_NAMES: Final[tuple[Circle, ...]] = get_args(Circle)
-"""Those that a link can open, from the narrowest to the widest; their numbers are those in `CIRCLES`."""
-
-PUBLIC: Final = CIRCLES.index("public")
-UNATTRIBUTED: Final = CIRCLES.index("unattributed")
-
-Counter = tuple[str, VisitOrigin]
-"""Who counts visits, and where those came from."""
-
-Counts = tuple[int, int, int]
-"""Visits, bots and prefetches."""
-
-Standing = int | UnattributedReason
-"""Where a share stands: the number of its circle in `CIRCLES`, or the reason why it has none."""
-
-_BACKER_BITS: Final = 32
-_BACKER_MASK: Final = (1 << _BACKER_BITS) - 1
-_BACKER_ONES: Final = tuple(1 << (circle * _BACKER_BITS) for circle in range(len(CIRCLES)))
-_BACKER_MASKS: Final = tuple(_BACKER_MASK * one for one in _BACKER_ONES)
-
-
-_Fact = TypeVar("_Fact")
-
-
-def by_id() -> dict[str, _Fact]:
-    """Return an empty dictionary that keeps the hash of each key beside it, for what grows with the campaign.
-
-    CPython does without while every key has been a text, and then looks into the texts themselves, all over the
-    memory, where two keys meet and whenever the dictionary grows (Objects/dictobject.c, DICT_KEYS_UNICODE).
-    """
-    facts: dict[Any, Any] = {None: None}
-    del facts[None]
-    return facts
-
-
-class Pledge(Struct, array_like=True, gc=False):
-    """A pledge: the sums of its facts, and where it is counted. All amounts are minor units.
-
-    A struct, so that a checkpoint of a million of them is read and written in C; it is never part of a cycle, so the
-    garbage collector need not look at it.
-    """
-
-    pledge_id: str
-    # The sums of its facts.
-    authorized_minor: int = 0
-    captured_minor: int = 0
-    refunded_minor: int = 0
-    lost_minor: int = 0
-    withdrawn_minor: int = 0
-    amendments: dict[int, int] | None = None
-    amended_minor: int | None = None
-    final: bool = False
-    canceled: bool = False
-    # From its sightings.
-    made_at: datetime | None = None
-    share_token: str | None = None
-    backer_id: str | None = None
-    backer_made_at: datetime | None = None
-    reward_id: str | None = None
-    # What the campaign's totals hold of it now; `counted` is false before its first sighting and while it is late.
-    counted: bool = False
-    late: bool = False
-    backer_counted: str | None = None
-    claimed: str | None = None
-    circle: int = UNATTRIBUTED
-    reason: UnattributedReason | None = "no_token"
-    day: date | None = None
-    pledged_minor: int = 0
-    collected_minor: int = 0
-    over_returned_minor: int = 0
-
-
-def row_of(pledge: Pledge) -> PledgeRow:
-    """Return the pledge as updates show it."""
-    return PledgeRow(
-        pledge_id=pledge.pledge_id,
-        circle=CIRCLES[pledge.circle],
-        pledged_minor=pledge.pledged_minor,
-        collected_minor=pledge.collected_minor,
-        over_returned_minor=pledge.over_returned_minor,
-        late=pledge.late,
-        day=pledge.day,
-        made_at=pledge.made_at,
-        backer_id=pledge.backer_id,
-        share_token=pledge.share_token,
-        unattributed=pledge.reason,
-        reward_id=pledge.reward_id,
-    )
-
-
-def _whole(row: PledgeRow) -> Pledge:
-    """Return the pledge, of which the log has told one plain capture (`first_captures`), with its facts."""
-    return Pledge(
-        row.pledge_id,
-        captured_minor=row.pledged_minor,
-        final=True,
-        made_at=row.made_at,
-        share_token=row.share_token,
-        backer_id=row.backer_id,
-        backer_made_at=None if row.backer_id is None else row.made_at,
-        counted=True,
-        backer_counted=row.backer_id,
-        circle=CIRCLES.index(row.circle),
-        reason=row.unattributed,
-        day=row.day,
-        pledged_minor=row.pledged_minor,
-        collected_minor=row.collected_minor,
-    )
-
-
-class Share:
-    """A link, or the place kept for one that pledges or other links name before it was posted."""
-
-    __slots__ = (
-        "children",
-        "circle",
-        "network",
-        "parent_token",
-        "posted_at",
-        "sharer_id",
-        "standing",
-        "token",
-        "visits",
-        "waiting",
-    )
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-        self.posted_at: datetime | None = None
-        self.sharer_id: str | None = None
-        self.network: str | None = None
-        self.parent_token: str | None = None
-        self.circle: int | None = None
-        self.standing: Standing = "unknown_token"
-        self.children: list[Share] = []
-        self.visits: dict[Counter, Counts] = {}
-        self.waiting: dict[str, Pledge] = {}
-
-    def followers(self) -> list[Pledge]:
-        """Return the pledges that the link's new standing moves; they wait on only while it has no circle.
-
-        A circle is for good: the link and all above it are posted then, and each is posted once.
-        """
-        waiting = list(self.waiting.values())
-        if isinstance(self.standing, int):
-            self.waiting = {}
-        return waiting
-
-
-class Backers:
-    """Distinct backers of a campaign and of each circle: one counts while one of their pledges is above 0.
-
-    For each backer one integer holds the number of such pledges in every circle, 32 bits for each.
-    """
-
-    __slots__ = ("_pledges", "in_circle", "total")
-
-    def __init__(self) -> None:
-        self._pledges: dict[str, int] = by_id()
-        self.in_circle = [0] * len(CIRCLES)
-        self.total = 0
-
-    def add(self, told: Iterable[tuple[str | None, int]]) -> None:
-        """Count one pledge above 0 for each backer and circle. Without an id, the pledge is a backer of its own."""
-        pledges, in_circle, total = self._pledges, self.in_circle, self.total
-        for backer_id, circle in told:
-            if backer_id is not None:
-                before = pledges.get(backer_id)
-                if before is not None:
-                    pledges[backer_id] = before + _BACKER_ONES[circle]
-                    if not before & _BACKER_MASKS[circle]:
-                        in_circle[circle] += 1
-                    continue
-                # Most backers have one pledge, and then the number is one object for all of them.
-                pledges[backer_id] = _BACKER_ONES[circle]
-            total += 1
-            in_circle[circle] += 1
-        self.total = total
-
-    def remove(self, backer_id: str | None, circle: int) -> None:
-        """Take back one `add` of the same backer and circle."""
-        after = 0
-        if backer_id is not None:
-            after = self._pledges[backer_id] - _BACKER_ONES[circle]
-            if after:
-                self._pledges[backer_id] = after
-            else:
-                del self._pledges[backer_id]
-        if not after:
-            self.total -= 1
-        if not after & _BACKER_MASKS[circle]:
-            self.in_circle[circle] -= 1
-
-    def save(self) -> list[tuple[str, list[int]]]:
-        """Return each backer with the number of their pledges above 0 in every circle."""
-        shifts = [circle * _BACKER_BITS for circle in range(len(CIRCLES))]
-        return [
-            (backer_id, [(packed >> shift) & _BACKER_MASK for shift in shifts])
-            for backer_id, packed in self._pledges.items()
-        ]
-
-    def restore(self, pledges: list[tuple[str, list[int]]], in_circle: list[int], total: int) -> None:
-        """Take over what `save`, `in_circle` and `total` said."""
-        self._pledges = by_id()
-        for backer_id, counts in pledges:
-            self._pledges[backer_id] = sum(count << (circle * _BACKER_BITS) for circle, count in enumerate(counts))
-        self.in_circle = in_circle
-        self.total = total
-
-
-class Cumulative(Struct, gc=False):
-    """An authorization or a capture as it now stands: the greatest amount seen."""
-
-    pledge: Pledge
-    amount_minor: int = 0
-
-
-class Refund:
-    """A refund as it now stands."""
-
-    __slots__ = ("amount_minor", "pledge", "status")
-
-    def __init__(self, pledge: Pledge, amount_minor: int, status: RefundStatus) -> None:
-        self.pledge = pledge
-        self.amount_minor = amount_minor
-        self.status: RefundStatus = status
-
-
-class Dispute:
-    """A dispute as it now stands; `lost_minor` is the least that any sighting said it cost."""
-
-    __slots__ = ("amount_minor", "lost_minor", "pledge", "status", "withdrawn")
-
-    def __init__(self, pledge: Pledge, amount_minor: int) -> None:
-        self.pledge = pledge
-        self.amount_minor = amount_minor
-        self.status: DisputeStatus = "open"
-        self.withdrawn = False
-        self.lost_minor = amount_minor
+from stream_processors.ledger.pledges import CIRCLE_NAMES, Cumulative, Dispute, Pledge, Refund, Share, pledge_of, row_of
 
 
 class Campaign:
@@ -376,7 +136,7 @@ class Campaign:
         if pledge is None:
             pledge = self.pledges[pledge_id] = Pledge(pledge_id)
         elif isinstance(pledge, PledgeRow):
-            pledge = self.pledges[pledge_id] = _whole(pledge)
+            pledge = self.pledges[pledge_id] = pledge_of(pledge)
         return pledge
 
     def find_capture(self, capture_id: str) -> Cumulative | None:

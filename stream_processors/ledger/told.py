@@ -1,6 +1,7 @@
 """Records of the log, decoded some at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final, Protocol, Self
 
@@ -10,8 +11,8 @@ from schemas.events import Decoding, LogEvent
 from stream_processors.decoding import FAULTS
 from stream_processors.ledger.changes import run_bytes_max
 
-RECORD_BYTES_MAX: Final = 1024
-"""Most bytes of a record within a run: so bounded, a run of all that is decoded at a time fits into a part of an update
+PLAIN_RECORD_BYTES_MAX: Final = 1024
+"""Most bytes of a record within a run: a run of all that is decoded at a time then fits into a part of an update
 (`batch.PART_BYTES`)."""
 
 _BACKSLASH: Final = ord("\\")
@@ -41,6 +42,7 @@ class Told(Struct, frozen=True):
     records: Sequence[LogRecord]
     offsets: Sequence[int]
     sizes_bytes: Sequence[int]
+    """Of the records; 0 where there is no event."""
     events: Sequence[LogEvent | None]
     """The event of each record, or None where it has to be looked at by itself.
 
@@ -58,12 +60,13 @@ class Told(Struct, frozen=True):
             values = [value or b"" for value in values]
             joined = b"".join(values)
         sizes_bytes = list(map(len, values))
-        plain = _BACKSLASH not in joined and max(sizes_bytes) <= RECORD_BYTES_MAX
-        try:
-            events = list(map(_decode if plain else _decode_plain, values))
-        except FAULTS:
-            events = list(map(_decode_plain, values))
-        return cls(records, list(map(_offset_of, records)), sizes_bytes, events)
+        offsets = list(map(_offset_of, records))
+        if _BACKSLASH not in joined and max(sizes_bytes) <= PLAIN_RECORD_BYTES_MAX:
+            with suppress(*FAULTS):
+                return cls(records, offsets, sizes_bytes, list(map(_decode, values)))
+        events = list(map(_decode_plain, values))
+        counted = [0 if event is None else size for event, size in zip(events, sizes_bytes, strict=True)]
+        return cls(records, offsets, counted, events)
 
     def taken_bytes_max(self, first: int, end: int) -> int:
         """Return what entries and pledges from number `first` to `end` may encode to, should all be first captures."""
@@ -72,7 +75,7 @@ class Told(Struct, frozen=True):
 
 def _decode_plain(value: bytes) -> LogEvent | None:
     """Return the event of a record that is small and without an escape, None of any other."""
-    if len(value) > RECORD_BYTES_MAX or _BACKSLASH in value:
+    if len(value) > PLAIN_RECORD_BYTES_MAX or _BACKSLASH in value:
         return None
     try:
         return _decode(value)

@@ -269,6 +269,8 @@ class LaneProcess:
                         source.partition
                     ]
                     check_range(source.partition, first, end, lane.acknowledged_end, self._topic)
+                    if lanes.lanes.get(source) is not lane:
+                        continue  # taken away meanwhile: its series are gone, too
                 # By what Faust has heard of: one that fetches no more must end the process, not be worked around.
                 lane.tick(heard)
                 lag = end - lane.acknowledged_end

@@ -18,7 +18,8 @@ from cercles.processes import ProcessName, make
 from cercles.running import run_process
 from schemas.events import PledgeCaptured, PledgeCapturedData
 from stream_processors.ledger import batch, facts, fold
-from stream_processors.ledger.state import Campaign, Pledge
+from stream_processors.ledger.pledges import Pledge
+from stream_processors.ledger.state import Campaign
 from stream_processors.shell import checkpoints, lane, outputs, transport
 from stream_processors.shell.checkpoints import Checkpoint, Snapshot
 

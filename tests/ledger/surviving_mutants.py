@@ -24,7 +24,7 @@ class Mutation(NamedTuple):
     """A change of one function: its lines before and after, without indentation."""
 
     function: str
-    """As `facts.capture` or `state.Backers.add`; of the resolver as `resolver.fold.resolve`."""
+    """As `facts.capture` or `backers.Backers.add`; of the resolver as `resolver.fold.resolve`."""
     before: str
     after: str
 

@@ -9,12 +9,16 @@ from schemas.updates import Pledge as PledgeRow
 from stream_processors.ledger import batch
 from stream_processors.ledger.batch import Outputs
 from stream_processors.ledger.changes import run_bytes_max
-from stream_processors.ledger.state import PartitionState, Pledge
-from stream_processors.ledger.told import RECORD_BYTES_MAX
+from stream_processors.ledger.pledges import Pledge
+from stream_processors.ledger.state import PartitionState
+from stream_processors.ledger.told import PLAIN_RECORD_BYTES_MAX
 from tests.ledger.batches import Record, batch_of, updates_of
 from tests.ledger.events import CAMPAIGN, capture, launch
 
 FIRST, SECOND, THIRD = (encode(capture(pledge, 5)) for pledge in "pqr")
+
+RAW = SECOND.replace(b'"q"', b'"q\x01"')
+"""With a character that would take six bytes in an update, as an escape, and takes one here."""
 
 
 def fold(*values: bytes | None) -> tuple[PartitionState, Outputs]:
@@ -53,7 +57,7 @@ def test_an_event_may_hold_an_escape() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b" ", b"\n", SECOND + b"\n" + THIRD, SECOND + b"\r" + THIRD, SECOND + THIRD, SECOND[:-1], b"\xff"],
+    [None, b"", b" ", b"\n", SECOND + b"\n" + THIRD, SECOND + b"\r" + THIRD, SECOND + THIRD, SECOND[:-1], b"\xff", RAW],
 )
 @pytest.mark.parametrize("also", [b"", None, b" "])
 def test_what_is_not_one_event_is_refused_and_the_others_stand(value: bytes | None, also: bytes | None) -> None:
@@ -139,7 +143,7 @@ def test_what_is_not_plain_keeps_nothing_else_from_being_counted_together(
 
 def test_a_small_record_is_one_of_1024_bytes_at_most() -> None:
     """So that whatever is decoded together fits into one part of an update."""
-    assert batch._DECODED_MAX * run_bytes_max(1, RECORD_BYTES_MAX) <= batch.PART_BYTES
+    assert batch._DECODED_MAX * run_bytes_max(1, PLAIN_RECORD_BYTES_MAX) <= batch.PART_BYTES
     kept = {}
     for size_bytes in (1024, 1025):
         state, outputs = fold(FIRST.ljust(size_bytes))

@@ -13,6 +13,7 @@ from schemas.events import CircleThresholds, Decoding, LogEvent, PledgeCaptured,
 from schemas.updates import RECORD_BYTES_MAX, CircleTotals, Entry, Position
 from schemas.updates import Pledge as PledgeRow
 from stream_processors.decoding import NotAnEventError, decode_event
+from stream_processors.ledger import batch
 from stream_processors.ledger import changes as changes_module
 from stream_processors.ledger.batch import PART_BYTES
 from stream_processors.ledger.changes import Changes, Unsaid
@@ -20,8 +21,8 @@ from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.outcome import Refusal
 from stream_processors.ledger.snapshot import restore, save
 from stream_processors.ledger.state import PartitionState
-from stream_processors.ledger.told import Told
-from tests.ledger.batches import Record, fold, updates_of
+from stream_processors.ledger.told import PLAIN_RECORD_BYTES_MAX, Told
+from tests.ledger.batches import Record, batch_of, fold, updates_of
 from tests.ledger.events import (
     CLOSES,
     DAY,
@@ -49,7 +50,8 @@ def told(*events: LogEvent | None, first_offset: int = 0) -> Told:
     """Return these events as records that follow each other."""
     values = [None if event is None else encode(event) for event in events]
     records = [Record(offset, value) for offset, value in enumerate(values, first_offset)]
-    return msgspec.structs.replace(Told.of(records), events=events)
+    sizes_bytes = [len(value or b"") for value in values]
+    return msgspec.structs.replace(Told.of(records), events=events, sizes_bytes=sizes_bytes)
 
 
 def run(changes: Changes, story: Told, first: int = 0) -> int:
@@ -207,15 +209,18 @@ def test_what_was_said_before_is_only_counted() -> None:
 
 
 def test_a_part_is_cut_after_a_run_and_holds_what_it_may() -> None:
-    """Texts as long and as wide as they come without an escape: four bytes a character."""
-    wide = "𝄞" * 250
+    """Texts as long and as wide as they come in a run: four bytes a character, without an escape."""
+    wide = "𝄞" * 80
     events = [
         capture(f"{number:05}{wide}", 1, capture_id=f"{number:05}", backer_id=f"{number:05}{wide}")
         for number in range(400)
     ]
+    assert max(len(encode(event)) for event in events) <= PLAIN_RECORD_BYTES_MAX
     state = PartitionState()
     outputs = fold(state, launch(), *events)
-    assert len(outputs.updates) > 1
+    (campaign,) = state.campaigns.values()
+    assert {type(pledge) for pledge in campaign.pledges.values()} == {PledgeRow}
+    assert len(outputs.updates) > 2
     assert all(len(value) < PART_BYTES + RECORD_BYTES_MAX // 4 for _, value in outputs.updates)
     told_pledges = [row.pledge_id for update in updates_of(outputs) for row in update.pledges]
     assert told_pledges == [event.data.pledge_id for event in events]
@@ -332,13 +337,14 @@ def test_no_capture_spends_less_on_its_field_names_than_is_reckoned() -> None:
     """The shortest record of one: without any of its fields, or with a shorter text, it is none."""
     data = {"campaign_id": "c", "pledge_id": "p", "capture_id": "c", "amount_minor": 1, "currency": "EUR"}
     envelope = {"specversion": "1.0", "type": "cercles.pledge.captured", "id": "e", "source": "s"}
-    event = {**envelope, "time": "2026-03-10T12:00:00Z", "data": data}
+    event: dict[str, Any] = {**envelope, "time": "2026-03-10T12:00:00Z", "data": data}
     shortest = msgspec.json.encode(event)
     assert isinstance(decode_event(shortest, Decoding.log), PledgeCaptured)
     assert len(shortest) - len("e") - len("p") == changes_module._CAPTURE_BYTES_MIN
     shorter = [{**event, name: ""} for name in ("id", "source")]
     shorter += [{**event, "data": {**data, name: ""}} for name in ("campaign_id", "pledge_id", "capture_id")]
-    shorter += [{**event, "time": "2026-03-10T12:00Z"}]
+    shorter += [{**event, "time": time} for time in ("2026-03-10T12:00Z", 0, 1773144000)]
+    shorter += [{**event, "data": {**data, "currency": "EU"}}]
     shorter += [{name: event[name] for name in event if name != missing} for missing in event]
     shorter += [{**event, "data": {name: data[name] for name in data if name != missing}} for missing in data]
     for one in shorter:
@@ -378,6 +384,33 @@ def test_a_run_that_may_not_fit_is_begun_in_a_part_of_its_own() -> None:
     told_updates = updates_of(outputs)
     assert [update.terms is None for update in told_updates] == [False, True]
     assert sum(len(update.entries) for update in told_updates) == 101
+
+
+def test_a_run_that_just_fits_is_not_cut_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one that may not fit into what is left of the part is begun in another."""
+    run_of = [capture(f"p{number}", 1) for number in range(3)]
+    before = begun(launch())
+    fold_event(before.campaign, authorize("p", 1), 1, before)
+    full = before.size_bytes_max + told(*run_of).taken_bytes_max(0, 3)
+    entries = {}
+    for bytes_max in (full, full - 1):
+        monkeypatch.setattr(batch, "PART_BYTES", bytes_max)
+        state = PartitionState()
+        fold(state, launch())
+        parts = updates_of(fold(state, authorize("p", 1), *run_of))
+        entries[bytes_max] = [len(update.entries) for update in parts]
+    assert entries == {full: [4], full - 1: [1, 3]}
+
+
+def test_what_cannot_be_in_a_run_takes_no_room_from_it() -> None:
+    """However large it is: runs before it are not cut apart for its sake."""
+    state = PartitionState()
+    fold(state, launch())
+    small = [event for number in range(10) for event in (capture(f"p{number}", 5), refund(f"p{number}", 1))]
+    large = [capture(f"q{number}", 5) for number in range(2)]
+    values = [encode(event) for event in small] + [encode(event).ljust(120_000) for event in large]
+    (update,) = updates_of(batch_of(state).fold([Record(1 + at, value) for at, value in enumerate(values)]))
+    assert len(update.entries) == 22
 
 
 def _refusal(changes: Changes, event: LogEvent) -> str | None:

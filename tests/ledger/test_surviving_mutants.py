@@ -9,8 +9,8 @@ from tests.ledger import surviving_mutants
 from tests.ledger.surviving_mutants import Mutation, explained, function_of, mutation_of, report
 
 LEDGER = Path(stream_processors.ledger.__path__[0])
-ADD = Mutation("state.Backers.add", "before", "after")
-NAME = "stream_processors.ledger.state.xǁBackersǁadd__mutmut_4"
+ADD = Mutation("backers.Backers.add", "before", "after")
+NAME = "stream_processors.ledger.backers.xǁBackersǁadd__mutmut_4"
 
 
 def test_every_explanation_is_of_code_that_stands() -> None:
@@ -41,7 +41,7 @@ def test_a_mutation_explained_twice_is_an_error(tmp_path: Path, monkeypatch: pyt
         ("stream_processors.ledger.facts.x_capture__mutmut_12", "facts.capture"),
         ("stream_processors.ledger.facts.x__weigh__mutmut_1", "facts._weigh"),
         ("stream_processors.ledger.batch.xǁ_Storyǁ_cut_if_large__mutmut_1", "batch._Story._cut_if_large"),
-        (NAME, "state.Backers.add"),
+        (NAME, "backers.Backers.add"),
     ],
 )
 def test_a_mutants_name_tells_its_function(name: str, function: str) -> None:
@@ -52,8 +52,8 @@ def test_a_mutants_name_tells_its_function(name: str, function: str) -> None:
 def test_a_difference_tells_the_mutation() -> None:
     """Its lines before and after; a removed line has nothing after."""
     difference = "# name: survived\n--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n     kept\n-    a == b\n+    a != b\n"
-    assert mutation_of(NAME, difference) == Mutation("state.Backers.add", "a == b", "a != b")
-    assert mutation_of(NAME, "--- a.py\n+++ a.py\n-    gone,\n") == Mutation("state.Backers.add", "gone,", "")
+    assert mutation_of(NAME, difference) == Mutation("backers.Backers.add", "a == b", "a != b")
+    assert mutation_of(NAME, "--- a.py\n+++ a.py\n-    gone,\n") == Mutation("backers.Backers.add", "gone,", "")
 
 
 def test_a_survivor_without_a_reason_fails_the_run() -> None:
@@ -68,7 +68,7 @@ def test_a_reason_without_a_survivor_fails_the_run_that_tried_everything() -> No
     """Whoever kills a mutant takes its reason off the list; a run of some mutants cannot tell."""
     words, fine = report({NAME: "killed"}, {}, {ADD: "reason"})
     assert not fine
-    assert "state.Backers.add: explained in surviving_mutants.toml, and no longer alive" in words
+    assert "backers.Backers.add: explained in surviving_mutants.toml, and no longer alive" in words
     assert report({NAME: "killed", "other": "not checked"}, {}, {ADD: "reason"})[1]
 
 

@@ -21,7 +21,8 @@ from sinks.database import writing_engine
 from sinks.positions import TopicPartition
 from sinks.settings import SinkSettings
 from stream_processors.ledger import batch, facts, fold
-from stream_processors.ledger.state import Campaign, Pledge
+from stream_processors.ledger.pledges import Pledge
+from stream_processors.ledger.state import Campaign
 from tests.faults.stored import unequal_sums
 from tests.proof.stage import Stage, audited, many_stories
 from tests.proof.traffic import Traffic, sink_is_at_the_end
