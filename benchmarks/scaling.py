@@ -87,9 +87,10 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
     events = sizes.events_or(EVENTS_DEFAULT)
     unit = "events a CPU second"
     flat = "0.8 to 1.25"
+    share = f"one partition's of {PARTITIONS} in batches of {BATCH_EVENTS:,}"
     rows = [
         Row(
-            f"{campaigns:,} campaigns, beside {CAMPAIGNS_DEFAULT:,}; {EVENTS_REFERENCE:,} events",
+            f"{campaigns:,} campaigns, beside {CAMPAIGNS_DEFAULT:,}, {share}; {EVENTS_REFERENCE:,} events",
             unit,
             _folded(EVENTS_REFERENCE, campaigns),
             _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT),
@@ -100,7 +101,7 @@ def _prepare(sizes: Sizes) -> Iterator[Sequence[Row]]:
     ]
     rows += [
         Row(
-            f"{many:,} events, beside {EVENTS_REFERENCE:,}; {CAMPAIGNS_DEFAULT:,} campaigns",
+            f"{many:,} events, beside {EVENTS_REFERENCE:,}; {CAMPAIGNS_DEFAULT:,} campaigns, {share}",
             unit,
             _folded(many, CAMPAIGNS_DEFAULT),
             _folded(EVENTS_REFERENCE, CAMPAIGNS_DEFAULT),

@@ -29,6 +29,10 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_event_us: Figure
     worker_one_campaign_event_us: Figure
     worker_one_campaign_events_per_second: Figure
+    fold_1_000_campaigns_event_us: Figure
+    fold_10_000_campaigns_event_us: Figure
+    fold_100_000_campaigns_event_us: Figure
+    fold_1_000_000_campaigns_event_us: Figure
     sink_entry_us: Figure
     postgresql_entry_us: Figure
     kafka_event_us: Figure
@@ -65,6 +69,24 @@ SOURCES: Final[Mapping[str, Source]] = {
     ),
     "worker_one_campaign_events_per_second": Source(
         "worker", " 1 campaigns", ("ours",), "the same on the wall clock, events a second", "--set campaigns=1"
+    ),
+    "fold_1_000_campaigns_event_us": Source(
+        "scaling",
+        "10,000 campaigns, beside 1,000, one partition's",
+        ("cpu_us", "floor"),
+        "folding alone, an event of 1,000 campaigns on 8 partitions",
+    ),
+    "fold_10_000_campaigns_event_us": Source(
+        "scaling", "10,000 campaigns, beside 1,000, one partition's", ("cpu_us", "ours"), "the same, 10,000 campaigns"
+    ),
+    "fold_100_000_campaigns_event_us": Source(
+        "scaling", "100,000 campaigns, beside 1,000, one partition's", ("cpu_us", "ours"), "the same, 100,000 campaigns"
+    ),
+    "fold_1_000_000_campaigns_event_us": Source(
+        "scaling",
+        "1,000,000 campaigns, beside 1,000, one partition's",
+        ("cpu_us", "ours"),
+        "the same, 1,000,000 campaigns",
     ),
     "sink_entry_us": Source("sink", "PostgreSQL", ("cpu_us", "ours"), "sink that is behind, an entry"),
     "postgresql_entry_us": Source("sizes", "PostgreSQL", ("ours",), "PostgreSQL meanwhile, an entry"),

@@ -28,6 +28,11 @@ def weights(campaigns: int, exponent: float) -> list[float]:
     return [one / whole for one in raw]
 
 
+def sharing(campaigns: int, events: int) -> float:
+    """Return how many of so many events are of one campaign, on average of those that have any; all equally popular."""
+    return events / (campaigns * (1 - (1 - 1 / campaigns) ** events))
+
+
 @cache
 def hashes(campaigns: int) -> Sequence[int]:
     """Return what the partitioner makes of each campaign's id; its remainder is the partition."""

@@ -15,6 +15,8 @@ from benchmarks.capacity.model import (
     ceiling,
 )
 from benchmarks.capacity.restart import Load, restart
+from benchmarks.scaling import BATCH_EVENTS as SCALING_BATCH_EVENTS
+from benchmarks.scaling import PARTITIONS as SCALING_PARTITIONS
 
 RATES: Final = (1_000, 10_000, 100_000, 1_000_000)
 PLEDGES: Final = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
@@ -98,6 +100,21 @@ def _ceilings(inputs: Inputs) -> str:
     return _table(("", "events/s at most", f"at {UTILIZATION_MAX * 100:g} % of a core"), rows)
 
 
+def _sparse(inputs: Inputs) -> str:
+    rows = []
+    for campaigns, each in (
+        (1_000, inputs.fold_1_000_campaigns_event_us),
+        (10_000, inputs.fold_10_000_campaigns_event_us),
+        (100_000, inputs.fold_100_000_campaigns_event_us),
+        (1_000_000, inputs.fold_1_000_000_campaigns_event_us),
+    ):
+        sharing = skew.sharing(campaigns // SCALING_PARTITIONS, SCALING_BATCH_EVENTS)
+        rows.append((_whole(campaigns), f"{sharing:.3g}", f"{each.value:.3g} µs", _whole(ceiling(each.value))))
+    return _table(
+        ("campaigns with events", "events that share an update", "CPU time an event", "events/s a core"), rows
+    )
+
+
 def _fullest(_inputs: Inputs) -> str:
     """How much more than its equal part the fullest partition has."""
     rows = []
@@ -153,6 +170,7 @@ TABLES: Final[Mapping[str, Callable[[Inputs], str]]] = {
     "rates": _rates,
     "pledges": _pledges,
     "ceilings": _ceilings,
+    "sparse": _sparse,
     "fullest": _fullest,
     "partitions": _partitions,
     "restarts": _restarts,

@@ -160,3 +160,10 @@ def test_pinned_figures_of_an_unknown_name_are_refused() -> None:
     """A figure that nobody uses is a mistake."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"other_us": {"value": 1, "taken": ""}}', type=Inputs)
+
+
+def test_with_ever_more_campaigns_ever_fewer_events_share_one() -> None:
+    """One campaign has them all; of very many each has one."""
+    assert skew.sharing(1, 10) == 10
+    assert skew.sharing(2, 2) == pytest.approx(4 / 3)
+    assert skew.sharing(10**6, 100) == pytest.approx(1, abs=1e-4)
