@@ -1,7 +1,6 @@
 """Records of the log, decoded some at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final, Protocol, Self
 
@@ -60,13 +59,14 @@ class Told(Struct, frozen=True):
             values = [value or b"" for value in values]
             joined = b"".join(values)
         sizes_bytes = list(map(len, values))
-        offsets = list(map(_offset_of, records))
-        if _BACKSLASH not in joined and max(sizes_bytes) <= PLAIN_RECORD_BYTES_MAX:
-            with suppress(*FAULTS):
-                return cls(records, offsets, sizes_bytes, list(map(_decode, values)))
-        events = list(map(_decode_plain, values))
-        counted = [0 if event is None else size for event, size in zip(events, sizes_bytes, strict=True)]
-        return cls(records, offsets, counted, events)
+        plain = _BACKSLASH not in joined and max(sizes_bytes) <= PLAIN_RECORD_BYTES_MAX
+        try:
+            events = list(map(_decode if plain else _decode_plain, values))
+        except FAULTS:
+            plain, events = False, list(map(_decode_plain, values))
+        if not plain:
+            sizes_bytes = [0 if event is None else size for event, size in zip(events, sizes_bytes, strict=True)]
+        return cls(records, list(map(_offset_of, records)), sizes_bytes, events)
 
     def taken_bytes_max(self, first: int, end: int) -> int:
         """Return what entries and pledges from number `first` to `end` may encode to, should all be first captures."""
