@@ -38,6 +38,9 @@ ASKED_EVERY: Final = 4
 
 _ANSWER_SECONDS_MAX: Final = 30.0
 
+_IDLE_SECONDS_MAX: Final = 3.0
+"""Longest that a connection is kept for another post: the gateway closes it after 5 s, just as httpx takes it again."""
+
 
 class _Receipt(msgspec.Struct):
     accepted: list[dict[str, str]]
@@ -134,7 +137,7 @@ async def _run(pipeline: _Pipeline, records: list[Record], events_per_second: in
 
 @asynccontextmanager
 async def _clients(pipeline: _Pipeline) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=_IDLE_SECONDS_MAX)
     async with (
         httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{pipeline.gateway_port}", timeout=_ANSWER_SECONDS_MAX, limits=limits
