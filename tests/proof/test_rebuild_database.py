@@ -121,7 +121,7 @@ def test_new_rules_fill_a_new_database_while_the_old_one_serves(
         return facts.capture(campaign, msgspec.structs.replace(data, amount_minor=2 * data.amount_minor), time)
 
     monkeypatch.setattr(fold, "_FACTS", fold._FACTS | {PledgeCaptured: capture})
-    monkeypatch.setattr(fold, "fold_first_captures", lambda _campaign, _told, first, _changes: first)
+    monkeypatch.setattr(fold, "fold_first_captures", lambda _campaign, _told, first, _end, _changes: first)
     version = f"{batch.FOLD_VERSION}+other"
     for module in (batch, database, run, campaigns):
         monkeypatch.setattr(module, "FOLD_VERSION", version)
