@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from benchmarks import scaling
 from benchmarks.capacity import skew
 from benchmarks.capacity.inputs import SOURCES, Inputs
 from benchmarks.capacity.model import (
@@ -15,8 +16,6 @@ from benchmarks.capacity.model import (
     ceiling,
 )
 from benchmarks.capacity.restart import Load, restart
-from benchmarks.scaling import BATCH_EVENTS as SCALING_BATCH_EVENTS
-from benchmarks.scaling import PARTITIONS as SCALING_PARTITIONS
 
 RATES: Final = (1_000, 10_000, 100_000, 1_000_000)
 PLEDGES: Final = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
@@ -108,7 +107,7 @@ def _sparse(inputs: Inputs) -> str:
         (100_000, inputs.fold_100_000_campaigns_event_us),
         (1_000_000, inputs.fold_1_000_000_campaigns_event_us),
     ):
-        sharing = skew.sharing(campaigns // SCALING_PARTITIONS, SCALING_BATCH_EVENTS)
+        sharing = skew.sharing(campaigns // scaling.PARTITIONS, scaling.BATCH_EVENTS)
         rows.append((_whole(campaigns), f"{sharing:.3g}", f"{each.value:.3g} µs", _whole(ceiling(each.value))))
     return _table(
         ("campaigns with events", "events that share an update", "CPU time an event", "events/s a core"), rows

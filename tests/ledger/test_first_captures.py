@@ -15,7 +15,6 @@ from schemas.updates import Pledge as PledgeRow
 from stream_processors.decoding import NotAnEventError, decode_event
 from stream_processors.ledger import batch
 from stream_processors.ledger import changes as changes_module
-from stream_processors.ledger.batch import PART_BYTES
 from stream_processors.ledger.changes import Changes, Unsaid
 from stream_processors.ledger.fold import find_campaign, fold_event, fold_run
 from stream_processors.ledger.outcome import Refusal
@@ -221,7 +220,7 @@ def test_a_part_is_cut_after_a_run_and_holds_what_it_may() -> None:
     (campaign,) = state.campaigns.values()
     assert {type(pledge) for pledge in campaign.pledges.values()} == {PledgeRow}
     assert len(outputs.updates) > 2
-    assert all(len(value) < PART_BYTES + RECORD_BYTES_MAX // 4 for _, value in outputs.updates)
+    assert all(len(value) < batch.PART_BYTES + RECORD_BYTES_MAX // 4 for _, value in outputs.updates)
     told_pledges = [row.pledge_id for update in updates_of(outputs) for row in update.pledges]
     assert told_pledges == [event.data.pledge_id for event in events]
     assert [update.totals.pledged_minor for update in updates_of(outputs)][-1] == 400

@@ -102,6 +102,11 @@ class Bench:
         )
         self.lane = Lane(0, self.setting, self.full.append)
 
+    def lanes(self) -> Lanes:
+        """Return a worker's lanes, none of them yet made. To be called while an event loop runs."""
+        failed = asyncio.get_running_loop().create_future()
+        return Lanes(self.setting, lambda: SimpleNamespace(set_full=lambda _, full: None), failed)  # noqa: ARG005
+
     def deliver(self, batch: list[FakeRecord], *, stale: bool = False) -> None:
         """Deliver a batch."""
         self.lane.deliver(Delivery(batch, is_stale=lambda: stale))
@@ -324,8 +329,7 @@ def test_what_comes_after_lanes_are_closed_is_left_to_others() -> None:
     async def main() -> None:
         bench = Bench()
         bench.sender.gate.set()
-        failed = asyncio.get_running_loop().create_future()
-        lanes = Lanes(bench.setting, lambda: SimpleNamespace(set_full=lambda _, full: None), failed)  # noqa: ARG005
+        lanes = bench.lanes()
         partitions: list[TP] = [TopicPartition(LOG.name, number) for number in range(2)]
         lanes.lane_of(partitions[0]).deliver(Delivery(records(0, 10), is_stale=lambda: False))
         await soon()
@@ -345,8 +349,7 @@ def test_a_partition_given_away_while_its_outputs_are_sent_leaves_no_series_behi
 
     async def main() -> None:
         bench = Bench()
-        failed = asyncio.get_running_loop().create_future()
-        lanes = Lanes(bench.setting, lambda: SimpleNamespace(set_full=lambda _, full: None), failed)  # noqa: ARG005
+        lanes = bench.lanes()
         kept, given_away = (TopicPartition(LOG.name, number) for number in range(2))
         for partition in (kept, given_away):
             lanes.lane_of(partition).deliver(Delivery(records(0, 10), is_stale=lambda: False))
